@@ -57,8 +57,12 @@ type (
 	}
 	// UsageChunk is what the provider counted for this request.
 	UsageChunk struct{ Usage Usage }
+	// PulseChunk is a sign of life without a word: reasoning that is not
+	// shown, a piece of a call that is not whole yet.
+	PulseChunk struct{}
 )
 
 func (TextChunk) chunk()  {}
 func (CallChunk) chunk()  {}
 func (UsageChunk) chunk() {}
+func (PulseChunk) chunk() {}
