@@ -42,8 +42,9 @@ type Append struct {
 type Fold struct {
 	Through int64
 	Keep    []Record
-	Turns   int    // how many turns are over, from the start of the conversation
-	Title   string // of the conversation; empty while it has none
+	Waiting []Record // the user_message of each turn that is not over by Through, as in Keep or before it
+	Turns   int      // how many turns are over, from the start of the conversation
+	Title   string   // of the conversation; empty while it has none
 }
 
 // Chat is what an idempotency key remembers. It outlives its conversation.
@@ -77,10 +78,11 @@ type Snapshot struct {
 	Head    int64 // the last number given
 	Folded  int64 // events up to here are read page by page; later ones are Live
 	Fence   int64 // the highest that was seen
-	Turns   int   // turns that are over
+	Turns   int   // turns that are over, as of Folded
 	Title   string
 	Created time.Time
 	Updated time.Time
+	Waiting []Record // the user_message of each turn that is not over, as of Folded
 	Live    []Record // all later than Folded, in order, without a hole
 }
 
