@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"time"
 
@@ -150,14 +151,21 @@ func appendInt(dst []byte, name string, value int64) []byte {
 	return strconv.AppendInt(dst, value, 10)
 }
 
+// appendRaw appends what a model said as JSON. White space goes, for a frame is
+// one line; what a strict reader would refuse, or that is nested deeper than
+// MaxDepth, becomes null, for a frame is always valid.
 func appendRaw(dst []byte, name string, raw json.RawMessage) []byte {
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
 	dst = append(dst, '"', ':')
-	if len(raw) == 0 {
+	if len(raw) == 0 || tooDeep(raw) {
 		return append(dst, "null"...)
 	}
-	return append(dst, raw...)
+	whole, err := jsontext.AppendFormat(dst, []byte(raw), jsontext.PreserveRawStrings(true))
+	if err != nil {
+		return append(dst, "null"...)
+	}
+	return whole
 }
 
 // appendString appends s as a JSON string; what is not UTF-8 becomes U+FFFD.
@@ -166,5 +174,9 @@ func appendString(dst []byte, s string) []byte {
 	return dst
 }
 
-// millis is a duration as the wire has it.
-func millis(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+// millis is a duration as the wire has it; one beyond what a Duration holds is
+// the longest there is.
+func millis(ms int64) time.Duration {
+	const most = math.MaxInt64 / int64(time.Millisecond)
+	return time.Duration(min(max(ms, -most), most)) * time.Millisecond
+}

@@ -78,7 +78,7 @@ func DecodeEvent(user pam.UserID, frame []byte) (pam.Event, error) {
 	}
 	e := pam.Event{
 		Key: pam.Key{User: user, Conversation: f.ConversationID},
-		Seq: f.Seq, From: f.From, Turn: f.TurnID, At: f.At, Body: body,
+		Seq: f.Seq, From: f.From, Turn: f.TurnID, At: f.At.UTC(), Body: body,
 	}
 	if e.From == 0 {
 		e.From = e.Seq
@@ -103,7 +103,7 @@ func (f *EventFrame) body() (pam.EventBody, error) {
 	case pam.KindDelta:
 		return pam.Delta{Content: f.Content}, nil
 	case pam.KindToolCall:
-		return pam.ToolCall{CallID: f.CallID, Name: f.Name, Arguments: stdjson.RawMessage(f.Arguments)}, nil
+		return pam.ToolCall{CallID: f.CallID, Name: f.Name, Arguments: arguments(f.Arguments)}, nil
 	case pam.KindToolCallUpdate:
 		var status pam.CallStatus
 		if err := status.UnmarshalText([]byte(f.Status)); err != nil {
@@ -146,9 +146,17 @@ func (f *EventFrame) parts() []pam.Part {
 			continue
 		}
 		parts[i].Call = &pam.Call{
-			ID: p.CallID, Name: p.Name, Arguments: stdjson.RawMessage(p.Arguments),
+			ID: p.CallID, Name: p.Name, Arguments: arguments(p.Arguments),
 			Status: p.Status, Result: p.Result,
 		}
 	}
 	return parts
+}
+
+// arguments undoes appendRaw: none are null.
+func arguments(v jsontext.Value) stdjson.RawMessage {
+	if absent(v) {
+		return nil
+	}
+	return stdjson.RawMessage(v)
 }

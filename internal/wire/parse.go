@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -48,7 +49,20 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // ParseRequest reads a client's frame. It returns a [*pam.Error] of code
 // bad_frame where it is no object with a string `type` or nested too deep,
 // else a [*RefusedError] of code unknown_type or invalid.
-func ParseRequest(frame []byte) (Request, error) { return parse(frame, "") }
+//
+// Nothing of what it returns shares memory with frame, and no error's text has
+// anything in it that the sender chose.
+func ParseRequest(frame []byte) (Request, error) {
+	// What idle connections send, byte for byte as JavaScript and Python write
+	// it: to know it needs no parser and no memory.
+	switch string(frame) {
+	case `{"type":"ping"}`, `{"type": "ping"}`:
+		return Ping{}, nil
+	case `{"type":"pong"}`, `{"type": "pong"}`:
+		return Pong{}, nil
+	}
+	return parse(frame, "")
+}
 
 // ParseRequestAs is ParseRequest where a frame without `type` is of type kind:
 // the body of an HTTP request to an address of that kind.
@@ -56,20 +70,20 @@ func ParseRequestAs(kind string, frame []byte) (Request, error) { return parse(f
 
 func parse(frame []byte, kind string) (Request, error) {
 	if tooDeep(frame) {
-		return nil, badFrame("nested deeper than 100", nil)
+		return nil, badFrame("nested deeper than 100")
 	}
 	var m members
 	if err := json.Unmarshal(frame, &m); err != nil {
-		return nil, badFrame(syntax(err), err)
+		return nil, badFrame(syntax(err))
 	}
 	if jsontext.Value(frame).Kind() != '{' {
-		return nil, badFrame("not a JSON object", nil)
+		return nil, badFrame("not a JSON object")
 	}
 	if absent(m.Type) && kind != "" {
 		m.Type = jsontext.Value(`"` + kind + `"`)
 	}
 	if m.Type.Kind() != '"' {
-		return nil, badFrame("type is not a string", nil)
+		return nil, badFrame("type is not a string")
 	}
 	f := fields{}
 	request := f.request(&m)
@@ -87,8 +101,10 @@ func parse(frame []byte, kind string) (Request, error) {
 	return request, nil
 }
 
-func badFrame(detail string, err error) *pam.Error {
-	return &pam.Error{Code: pam.CodeBadFrame, Op: "wire.parse", Detail: detail, Err: err}
+// badFrame has no cause: the parser's own error quotes what the sender chose,
+// and names of members may be secrets.
+func badFrame(detail string) *pam.Error {
+	return &pam.Error{Code: pam.CodeBadFrame, Op: "wire.parse", Detail: detail}
 }
 
 // syntax says what is wrong with JSON, without quoting what the sender chose.
@@ -131,19 +147,22 @@ func text(v jsontext.Value) (string, bool) {
 	if v.Kind() != '"' {
 		return "", false
 	}
-	var s string
-	if err := json.Unmarshal(v, &s); err != nil {
-		return "", false
+	if bytes.IndexByte(v, '\\') < 0 { // the parser has checked it: nothing else needs decoding
+		return string(v[1 : len(v)-1]), true
 	}
-	return s, true
+	s, err := jsontext.AppendUnquote(nil, v)
+	return string(s), err == nil
 }
 
 // fields reads members one by one and keeps the first fault.
-type fields struct{ err *pam.Error }
+type fields struct {
+	err    *pam.Error
+	within string // before the name of a field: the list that it stands in
+}
 
 func (f *fields) invalid(field, why string) {
 	if f.err == nil {
-		f.err = &pam.Error{Code: pam.CodeInvalid, Detail: field + ": " + why}
+		f.err = &pam.Error{Code: pam.CodeInvalid, Detail: f.within + field + ": " + why}
 	}
 }
 
@@ -153,6 +172,9 @@ func (f *fields) request(m *members) Request {
 	case "ping":
 		if len(m.Timestamp) > MaxTimestamp {
 			f.invalid("timestamp", "longer than 256 bytes")
+		}
+		if absent(m.Timestamp) {
+			return Ping{}
 		}
 		return Ping{Timestamp: m.Timestamp}
 	case "pong":
@@ -171,7 +193,7 @@ func (f *fields) request(m *members) Request {
 	case "cancel":
 		return f.cancel(m)
 	case "subscribe":
-		return Subscribe{Cursor: f.cursor(m.Conversation, m.After, m.Epoch)}
+		return Subscribe{Cursor: f.cursor("conversation_id", m.Conversation, m.After, m.Epoch)}
 	case "unsubscribe":
 		return Unsubscribe{Conversation: pam.ConversationID(f.id("conversation_id", m.Conversation, true))}
 	}
@@ -180,30 +202,51 @@ func (f *fields) request(m *members) Request {
 }
 
 func (f *fields) init(m *members) Request {
-	r := Init{Session: f.session(m), Context: f.object("context", m.Context)}
-	if absent(m.Conversations) {
-		return r
+	return Init{
+		Session:       f.session(m),
+		Context:       f.object("context", m.Context),
+		Conversations: f.conversations(m.Conversations),
 	}
-	var entries []struct {
-		ID    jsontext.Value `json:"id"`
-		After jsontext.Value `json:"after"`
-		Epoch jsontext.Value `json:"epoch"`
+}
+
+// conversations reads entry by entry, so that a list of a hundred thousand empty
+// ones costs no more than its first.
+func (f *fields) conversations(v jsontext.Value) []Cursor {
+	if absent(v) || f.err != nil {
+		return nil
 	}
-	if err := json.Unmarshal(m.Conversations, &entries); err != nil {
-		f.invalid("conversations", "is not a list of objects")
-		return r
+	if v.Kind() != '[' {
+		f.invalid("conversations", "is not a list")
+		return nil
 	}
-	if len(entries) > MaxConversations {
-		f.invalid("conversations", "has more than 10,000 entries")
-		return r
+	decoder := jsontext.NewDecoder(bytes.NewReader(v))
+	if _, err := decoder.ReadToken(); err != nil {
+		f.invalid("conversations", "is not a list")
+		return nil
 	}
-	for _, e := range entries {
-		r.Conversations = append(r.Conversations, f.cursor(e.ID, e.After, e.Epoch))
+	var cursors []Cursor
+	for decoder.PeekKind() != ']' {
+		if len(cursors) == MaxConversations {
+			f.invalid("conversations", "has more than 10,000 entries")
+			return nil
+		}
+		var e struct {
+			ID    jsontext.Value `json:"id"`
+			After jsontext.Value `json:"after"`
+			Epoch jsontext.Value `json:"epoch"`
+		}
+		if err := json.UnmarshalDecode(decoder, &e); err != nil {
+			f.invalid("conversations", "has an entry that is not an object")
+			return nil
+		}
+		f.within = "conversations."
+		cursors = append(cursors, f.cursor("id", e.ID, e.After, e.Epoch))
+		f.within = ""
 		if f.err != nil {
-			break
+			return nil
 		}
 	}
-	return r
+	return cursors
 }
 
 func (f *fields) chat(m *members) Request {
@@ -259,8 +302,10 @@ func (f *fields) whenBusy(v jsontext.Value) pam.WhenBusy {
 	return pam.Queue
 }
 
-func (f *fields) cursor(id, after, epoch jsontext.Value) Cursor {
-	c := Cursor{Conversation: pam.ConversationID(f.id("conversation_id", id, true))}
+// cursor reads where a client stands; name is what the conversation's id is
+// called there.
+func (f *fields) cursor(name string, id, after, epoch jsontext.Value) Cursor {
+	c := Cursor{Conversation: pam.ConversationID(f.id(name, id, true))}
 	c.Epoch = pam.Epoch(f.id("epoch", epoch, false))
 	if absent(after) {
 		return c
