@@ -30,3 +30,28 @@ type Resume struct {
 	After int64
 	Epoch Epoch
 }
+
+// Accepted is a message that the journal has.
+type Accepted struct {
+	Key     Key
+	Turn    TurnID
+	Message Record // its user_message, as it is stored
+	Known   bool   // it was asked for before; nothing new was started
+}
+
+// Cancelled is what a cancel came to.
+type Cancelled struct {
+	Key    Key
+	Finals []Record // the chat_response_complete of each turn that it ended
+	// Before says that all was over already: Finals holds the one that was.
+	Before bool
+}
+
+// Position is where a reader begins: the fields of `subscribed`.
+type Position struct {
+	Epoch Epoch
+	Head  int64 // the end
+	From  int64 // the first that comes
+	Reset bool  // the cursor did not count
+	Open  int   // turns that are not over, as of Head
+}

@@ -3,6 +3,7 @@ package conversation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/pam-assistant/pam"
@@ -223,11 +224,14 @@ func (a *actor) commit(x *pam.Append) {
 	if x.Fold != nil {
 		a.forget(x.Fold)
 	}
-	for _, w := range a.watches {
-		if w.live {
-			w.watcher.Deliver(a.key, x.Events)
+	a.watches = slices.DeleteFunc(a.watches, func(w *Watch) bool {
+		if !w.live || w.watcher.Deliver(a.key, x.Events) {
+			return false
 		}
-	}
+		w.closed = true
+		a.hub.release(a)
+		return true
+	})
 	for _, r := range x.Events {
 		switch r.Kind { //nolint:exhaustive // the others change no list of conversations
 		case pam.KindUserMessage, pam.KindComplete, pam.KindUpdated:

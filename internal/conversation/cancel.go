@@ -7,49 +7,41 @@ import (
 	"github.com/pam-assistant/pam"
 )
 
-// Cancelled is what a cancel came to.
-type Cancelled struct {
-	Key    pam.Key
-	Finals []pam.Record // the chat_response_complete of each turn that it ended
-	// Before says that all was over already: Finals holds the one that was.
-	Before bool
-}
-
 // Cancel ends one turn of user.
-func (h *Hub) Cancel(ctx context.Context, user pam.UserID, turn pam.TurnID) (Cancelled, error) {
+func (h *Hub) Cancel(ctx context.Context, user pam.UserID, turn pam.TurnID) (pam.Cancelled, error) {
 	if key, ok := h.find(user, turn); ok {
 		return h.cancel(ctx, key, func(q *question) bool { return q.ID == turn }, turn)
 	}
 	key, seq, ok, err := h.Past.FindTurn(ctx, user, turn)
 	if err != nil {
-		return Cancelled{}, err
+		return pam.Cancelled{}, err
 	}
 	if !ok {
-		return Cancelled{}, &pam.Error{Code: pam.CodeNotFound, Op: "conversation.cancel"}
+		return pam.Cancelled{}, &pam.Error{Code: pam.CodeNotFound, Op: "conversation.cancel"}
 	}
 	return h.ended(ctx, key, seq)
 }
 
 // CancelAll ends all turns of a conversation that are not over: so it does no
 // harm to say it twice.
-func (h *Hub) CancelAll(ctx context.Context, key pam.Key) (Cancelled, error) {
+func (h *Hub) CancelAll(ctx context.Context, key pam.Key) (pam.Cancelled, error) {
 	return h.cancel(ctx, key, func(*question) bool { return true }, "")
 }
 
-func (h *Hub) cancel(ctx context.Context, key pam.Key, which func(*question) bool, turn pam.TurnID) (Cancelled, error) {
+func (h *Hub) cancel(ctx context.Context, key pam.Key, which func(*question) bool, turn pam.TurnID) (pam.Cancelled, error) {
 	a, err := h.acquire(ctx, key, false)
 	if err != nil {
-		return Cancelled{}, err
+		return pam.Cancelled{}, err
 	}
 	defer h.release(a)
 	finals, err := a.cancel(ctx, which)
 	if err != nil || len(finals) > 0 {
-		return Cancelled{Key: key, Finals: finals}, err
+		return pam.Cancelled{Key: key, Finals: finals}, err
 	}
 	if turn != "" { // it ended between the look and the lock
 		if _, seq, ok, err := h.Past.FindTurn(ctx, key.User, turn); ok || err != nil {
 			if err != nil {
-				return Cancelled{}, err
+				return pam.Cancelled{}, err
 			}
 			return h.ended(ctx, key, seq)
 		}
@@ -58,31 +50,31 @@ func (h *Hub) cancel(ctx context.Context, key pam.Key, which func(*question) boo
 }
 
 // ended is the answer where the turn was over before: its final event.
-func (h *Hub) ended(ctx context.Context, key pam.Key, seq int64) (Cancelled, error) {
+func (h *Hub) ended(ctx context.Context, key pam.Key, seq int64) (pam.Cancelled, error) {
 	a, err := h.acquire(ctx, key, false)
 	if err != nil {
-		return Cancelled{}, err
+		return pam.Cancelled{}, err
 	}
 	defer h.release(a)
 	final, err := a.record(ctx, seq)
 	if err != nil {
-		return Cancelled{}, err
+		return pam.Cancelled{}, err
 	}
-	return Cancelled{Key: key, Finals: []pam.Record{final}, Before: true}, nil
+	return pam.Cancelled{Key: key, Finals: []pam.Record{final}, Before: true}, nil
 }
 
 // lastEnded finds the last turn's final event.
-func (a *actor) lastEnded(ctx context.Context) (Cancelled, error) {
+func (a *actor) lastEnded(ctx context.Context) (pam.Cancelled, error) {
 	records, err := a.hub.Past.Earlier(ctx, a.key, 1<<62, page)
 	if err != nil {
-		return Cancelled{}, err
+		return pam.Cancelled{}, err
 	}
 	for _, r := range records {
 		if r.Kind == pam.KindComplete {
-			return Cancelled{Key: a.key, Finals: []pam.Record{r}, Before: true}, nil
+			return pam.Cancelled{Key: a.key, Finals: []pam.Record{r}, Before: true}, nil
 		}
 	}
-	return Cancelled{}, &pam.Error{Code: pam.CodeNotFound, Op: "conversation.cancel"}
+	return pam.Cancelled{}, &pam.Error{Code: pam.CodeNotFound, Op: "conversation.cancel"}
 }
 
 // cancel ends the turns that are meant, and waits for the commit. The final

@@ -11,21 +11,13 @@ import (
 // maxWaiting is how many messages wait behind a running turn.
 const maxWaiting = 8
 
-// Accepted is a message that the journal has.
-type Accepted struct {
-	Key     pam.Key
-	Turn    pam.TurnID
-	Message pam.Record // its user_message, as it is stored
-	Known   bool       // it was asked for before; nothing new was started
-}
-
 // Chat accepts a message, once for ever under its id, and returns when that is
 // committed. The key is looked at before everything else: said again, a message
 // is neither refused because of the turn that it asks for, nor interrupts it.
-func (h *Hub) Chat(ctx context.Context, r pam.ChatRequest) (Accepted, error) {
+func (h *Hub) Chat(ctx context.Context, r pam.ChatRequest) (pam.Accepted, error) {
 	known, ok, err := h.Past.FindChat(ctx, r.User, r.ID)
 	if err != nil {
-		return Accepted{}, err
+		return pam.Accepted{}, err
 	}
 	if ok {
 		return h.again(ctx, r, known)
@@ -39,43 +31,43 @@ func (h *Hub) Chat(ctx context.Context, r pam.ChatRequest) (Accepted, error) {
 }
 
 // again answers a message that is asked for a second time.
-func (h *Hub) again(ctx context.Context, r pam.ChatRequest, known pam.Chat) (Accepted, error) {
+func (h *Hub) again(ctx context.Context, r pam.ChatRequest, known pam.Chat) (pam.Accepted, error) {
 	key := pam.Key{User: r.User, Conversation: known.Conversation}
 	a, err := h.acquire(ctx, key, false)
 	if err != nil {
 		if errors.Is(err, &pam.Error{Code: pam.CodeNotFound}) {
 			err = &pam.Error{Code: pam.CodeConversationDeleted, Op: "conversation.chat"}
 		}
-		return Accepted{}, err
+		return pam.Accepted{}, err
 	}
 	defer h.release(a)
 	if known.Content != pam.HashContent(r.Message) || r.Conversation != "" && r.Conversation != known.Conversation {
-		return Accepted{}, &pam.Error{Code: pam.CodeIDConflict, Op: "conversation.chat"}
+		return pam.Accepted{}, &pam.Error{Code: pam.CodeIDConflict, Op: "conversation.chat"}
 	}
 	message, err := a.record(ctx, known.Seq)
 	if err != nil {
-		return Accepted{}, err
+		return pam.Accepted{}, err
 	}
-	return Accepted{Key: key, Turn: known.Turn, Message: message, Known: true}, nil
+	return pam.Accepted{Key: key, Turn: known.Turn, Message: message, Known: true}, nil
 }
 
 // begins accepts a message whose id is new.
-func (h *Hub) begins(ctx context.Context, r pam.ChatRequest) (Accepted, error) {
+func (h *Hub) begins(ctx context.Context, r pam.ChatRequest) (pam.Accepted, error) {
 	key := pam.Key{User: r.User, Conversation: r.Conversation}
 	if key.Conversation == "" {
 		key.Conversation = pam.ConversationID(h.NewID())
 	}
 	a, err := h.acquire(ctx, key, true)
 	if err != nil {
-		return Accepted{}, err
+		return pam.Accepted{}, err
 	}
 	defer h.release(a)
 	if err := a.vacancy(r); err != nil {
-		return Accepted{}, err
+		return pam.Accepted{}, err
 	}
 	if len(r.Context) > 0 {
 		if err := h.Merge(ctx, pam.Session{User: r.User, ID: r.Session}, r.Context); err != nil {
-			return Accepted{}, err
+			return pam.Accepted{}, err
 		}
 	}
 	return a.accept(ctx, r)
@@ -114,14 +106,14 @@ func (a *actor) room(r pam.ChatRequest) error {
 }
 
 // accept gives the message its number and waits for the commit.
-func (a *actor) accept(ctx context.Context, r pam.ChatRequest) (Accepted, error) {
+func (a *actor) accept(ctx context.Context, r pam.ChatRequest) (pam.Accepted, error) {
 	turn := pam.TurnID(a.hub.NewID())
 	done := make(chan error, 1)
 
 	a.mu.Lock()
 	if err := a.room(r); err != nil {
 		a.mu.Unlock()
-		return Accepted{}, err
+		return pam.Accepted{}, err
 	}
 	from, x := a.head, &pam.Append{Urgent: true}
 	if r.WhenBusy == pam.Interrupt && len(a.turns) > 0 {
@@ -150,12 +142,12 @@ func (a *actor) accept(ctx context.Context, r pam.ChatRequest) (Accepted, error)
 	select {
 	case err := <-done:
 		if err != nil {
-			return Accepted{}, err
+			return pam.Accepted{}, err
 		}
 	case <-ctx.Done():
-		return Accepted{}, context.Cause(ctx)
+		return pam.Accepted{}, context.Cause(ctx)
 	}
-	return Accepted{Key: a.key, Turn: turn, Message: x.Events[len(x.Events)-1]}, nil
+	return pam.Accepted{Key: a.key, Turn: turn, Message: x.Events[len(x.Events)-1]}, nil
 }
 
 // record returns a kept event by its number.

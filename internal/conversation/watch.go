@@ -3,7 +3,7 @@ package conversation
 import (
 	"context"
 	"errors"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/pam-assistant/pam"
@@ -17,8 +17,8 @@ const page = 64 << 10
 type Watcher interface {
 	// Deliver hands over committed events, in order. A watcher takes only
 	// what follows its own cursor; what it has dropped it asks for again by
-	// [Watch.Replay].
-	Deliver(key pam.Key, records []pam.Record)
+	// [Watch.Replay]. One that wants no more says so, and its watch is closed.
+	Deliver(key pam.Key, records []pam.Record) (more bool)
 	// Progress says what a turn waits for. It is not in the journal.
 	Progress(key pam.Key, turn pam.TurnID, phase string, elapsed time.Duration)
 	// Deleted says that the conversation is gone, and the watch with it.
@@ -29,36 +29,29 @@ type Watcher interface {
 type Watch struct {
 	actor   *actor
 	watcher Watcher
-	once    sync.Once
 
-	live bool // guarded by actor.mu: handed every commit
-}
-
-// Position is where a watch begins: the fields of `subscribed`.
-type Position struct {
-	Epoch pam.Epoch
-	Head  int64 // the end
-	From  int64 // the first that comes
-	Reset bool  // the cursor did not count
+	// Guarded by actor.mu.
+	live   bool // handed every commit
+	closed bool
 }
 
 // Watch begins to watch a conversation. The watcher is handed nothing before it
 // asks with [Watch.Replay] for what is later than its cursor.
-func (h *Hub) Watch(ctx context.Context, key pam.Key, w Watcher, r pam.Resume) (*Watch, Position, error) {
+func (h *Hub) Watch(ctx context.Context, key pam.Key, w Watcher, r pam.Resume) (*Watch, pam.Position, error) {
 	a, err := h.acquire(ctx, key, false)
 	if err != nil {
-		return nil, Position{}, err
+		return nil, pam.Position{}, err
 	}
 	watch := &Watch{actor: a, watcher: w}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.deleted {
 		defer h.release(a)
-		return nil, Position{}, &pam.Error{Code: pam.CodeConversationDeleted, Op: "conversation.watch"}
+		return nil, pam.Position{}, &pam.Error{Code: pam.CodeConversationDeleted, Op: "conversation.watch"}
 	}
 	a.watches = append(a.watches, watch)
 	epoch := h.Journal.Epoch()
-	p := Position{Epoch: epoch, Head: a.committed, From: r.After + 1}
+	p := pam.Position{Epoch: epoch, Head: a.committed, From: r.After + 1, Open: a.open()}
 	if r.After > 0 && (r.Epoch != epoch || r.After > a.committed) {
 		p.Reset, p.From = true, 1
 	}
@@ -88,7 +81,10 @@ func (w *Watch) Replay(ctx context.Context, after int64) (live bool, err error) 
 	if len(records) == 0 {
 		return false, &pam.Error{Code: pam.CodeStoreUnavailable, Op: "conversation.replay", Detail: "the past has a hole"}
 	}
-	w.watcher.Deliver(a.key, records)
+	if !w.watcher.Deliver(a.key, records) {
+		w.Close()
+		return true, nil
+	}
 	return false, nil
 }
 
@@ -115,10 +111,30 @@ func (w *Watch) join(after int64) bool {
 		i += n
 	}
 	w.live = len(records) == 0 || records[len(records)-1].Seq == a.committed
-	if len(records) > 0 {
-		w.watcher.Deliver(a.key, records)
+	if len(records) > 0 && !w.watcher.Deliver(a.key, records) {
+		w.leave()
+		return true
 	}
 	return w.live
+}
+
+// open counts the turns that are not over as of what is committed. The caller
+// holds actor.mu.
+func (a *actor) open() int {
+	n := len(a.waiting)
+	for i := range a.live {
+		e := &a.live[i]
+		if e.event.Seq > a.committed {
+			break
+		}
+		switch e.Kind { //nolint:exhaustive // the others neither begin nor end a turn
+		case pam.KindUserMessage:
+			n++
+		case pam.KindComplete:
+			n--
+		}
+	}
+	return n
 }
 
 // merge returns the live event at i with the neighbouring deltas of its turn
@@ -152,18 +168,18 @@ func (a *actor) merge(i int) (pam.Record, int) {
 
 // Close ends the watch. Afterwards the watcher is not called again.
 func (w *Watch) Close() {
-	w.once.Do(func() {
-		a := w.actor
-		a.mu.Lock()
-		for i, other := range a.watches {
-			if other == w {
-				last := len(a.watches) - 1
-				a.watches[i], a.watches[last] = a.watches[last], nil
-				a.watches = a.watches[:last]
-				break
-			}
-		}
-		a.mu.Unlock()
-		a.hub.release(a)
-	})
+	w.actor.mu.Lock()
+	defer w.actor.mu.Unlock()
+	w.leave()
+}
+
+// leave is Close. The caller holds actor.mu.
+func (w *Watch) leave() {
+	if w.closed {
+		return
+	}
+	w.closed = true
+	a := w.actor
+	a.watches = slices.DeleteFunc(a.watches, func(other *Watch) bool { return other == w })
+	a.hub.release(a)
 }
