@@ -24,10 +24,36 @@ func (EventCodec) Decode(user pam.UserID, frame []byte) (pam.Event, error) {
 // sizeOf guesses the length of e's frame, so that it is allocated once.
 func sizeOf(e *pam.Event) int {
 	const envelope = 224
-	if d, ok := e.Body.(pam.Delta); ok {
-		return envelope + len(d.Content) + len(d.Content)/8
+	text := 0
+	switch b := e.Body.(type) {
+	case pam.Delta:
+		text = len(b.Content)
+	case pam.UserMessage:
+		text = envelope + len(b.Message)
+	case pam.ToolCall:
+		text = envelope + len(b.Arguments)
+	case pam.ToolCallUpdate:
+		text = envelope + len(b.Result)
+	case pam.Reset:
+		text = envelope + sizeOfParts(b.Parts)
+	case pam.Complete: // its text comes twice
+		text = 2*envelope + 2*sizeOfParts(b.Parts)
+	case pam.Start, pam.ConversationUpdated:
+		text = envelope
 	}
-	return 2 * envelope
+	return envelope + text + text/8
+}
+
+func sizeOfParts(parts []pam.Part) int {
+	const frame = 128
+	size := 0
+	for _, p := range parts {
+		size += frame + len(p.Text)
+		if p.Call != nil {
+			size += len(p.Call.Arguments) + len(p.Call.Result)
+		}
+	}
+	return size
 }
 
 // AppendEvent appends e's frame to dst. Text that is not UTF-8 is mended with

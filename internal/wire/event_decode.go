@@ -2,6 +2,7 @@ package wire
 
 import (
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +67,8 @@ type FailureFrame struct {
 }
 
 // DecodeEvent reads an event's frame: what the journal kept, or what a client
-// received.
+// received. It refuses what no journal has: numbers below one, an end without a
+// status.
 func DecodeEvent(user pam.UserID, frame []byte) (pam.Event, error) {
 	var f EventFrame
 	if err := json.Unmarshal(frame, &f); err != nil {
@@ -82,6 +84,9 @@ func DecodeEvent(user pam.UserID, frame []byte) (pam.Event, error) {
 	}
 	if e.From == 0 {
 		e.From = e.Seq
+	}
+	if e.From < 1 || e.From > e.Seq {
+		return pam.Event{}, fmt.Errorf("wire: event: %d..%d are no numbers of a journal", e.From, e.Seq)
 	}
 	return e, nil
 }
@@ -109,6 +114,9 @@ func (f *EventFrame) body() (pam.EventBody, error) {
 		if err := status.UnmarshalText([]byte(f.Status)); err != nil {
 			return nil, err
 		}
+		if status == 0 {
+			return nil, errors.New("wire: tool_call_update without status")
+		}
 		return pam.ToolCallUpdate{CallID: f.CallID, Status: status, Result: f.Result}, nil
 	case pam.KindReset:
 		return pam.Reset{Parts: f.parts(), Reason: f.Reason}, nil
@@ -129,7 +137,13 @@ func (f *EventFrame) complete() (pam.EventBody, error) {
 	if err := c.Status.UnmarshalText([]byte(f.Status)); err != nil {
 		return nil, err
 	}
+	if c.Status == 0 {
+		return nil, errors.New("wire: chat_response_complete without status")
+	}
 	if f.Error != nil {
+		if f.Error.ErrorCode == 0 {
+			return nil, errors.New("wire: an error without error_code")
+		}
 		c.Error = &pam.Failure{Code: f.Error.ErrorCode, Message: f.Error.Message, Hint: f.Error.Hint}
 	}
 	return c, nil
