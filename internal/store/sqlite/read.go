@@ -1,0 +1,170 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/pam-assistant/pam"
+)
+
+// pool is the connections for reading: a few, opened when they are needed.
+type pool struct {
+	uri  string
+	idle chan *conn // nil: one that is not open yet
+}
+
+func (p *pool) init(uri string) {
+	p.uri = uri
+	p.idle = make(chan *conn, readers)
+	for range readers {
+		p.idle <- nil
+	}
+}
+
+// use calls f with a connection that reads what is committed, and interrupts
+// it when ctx ends.
+func (p *pool) use(ctx context.Context, op string, f func(*conn) error) error {
+	var c *conn
+	select {
+	case got, open := <-p.idle:
+		if !open {
+			return errStopped()
+		}
+		c = got
+	case <-ctx.Done():
+		return fault(op, ctx.Err())
+	}
+	var err error
+	if c == nil {
+		if c, err = openReader(p.uri); err != nil {
+			p.idle <- nil
+			return fault(op, err)
+		}
+	}
+	c.SetInterrupt(ctx)
+	err = f(c)
+	c.SetInterrupt(context.Background())
+	p.idle <- c
+	if err != nil && ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
+		err = ctx.Err()
+	}
+	return fault(op, err)
+}
+
+// close waits for those who read, and closes every connection.
+func (p *pool) close() {
+	for range readers {
+		if c := <-p.idle; c != nil {
+			c.close() //nolint:errcheck // it only read
+		}
+	}
+	close(p.idle)
+}
+
+func openReader(uri string) (*conn, error) {
+	c, err := openConn(uri)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Exec("PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;"); err != nil {
+		c.close() //nolint:errcheck // the first error counts
+		return nil, err
+	}
+	return c, nil
+}
+
+// Load implements [store.Past]. A conversation with a live tail comes from
+// memory: its tail is there, and nowhere else in this form.
+func (s *Store) Load(ctx context.Context, key pam.Key) (*pam.Snapshot, error) {
+	const op = "store.load"
+	s.mu.RLock()
+	if c := s.live[key]; c != nil {
+		defer s.mu.RUnlock()
+		return c.snapshot(), nil
+	}
+	s.mu.RUnlock()
+	var snap *pam.Snapshot
+	err := s.pool.use(ctx, op, func(r *conn) error {
+		c, err := r.findConv(op, key)
+		if err != nil {
+			return err
+		}
+		if c.now.head == 0 { // its first append is just being committed
+			return errNotFound(op)
+		}
+		snap = c.snapshot()
+		return nil
+	})
+	return snap, err
+}
+
+// findConv reads a conversation's row, which must be there and not deleted.
+func (c *conn) findConv(op string, key pam.Key) (*conv, error) {
+	found, err := c.readConv(sqlConv, string(key.User), string(key.Conversation))
+	switch {
+	case err != nil:
+		return nil, err
+	case found == nil:
+		return nil, errNotFound(op)
+	case found.deleted:
+		return nil, errDeleted(op)
+	}
+	return found, nil
+}
+
+const (
+	sqlRead    = "SELECT seq, from_seq, kind, turn, body FROM events WHERE conv = ? AND seq > ? ORDER BY seq"
+	sqlEarlier = "SELECT seq, from_seq, kind, turn, body FROM events WHERE conv = ? AND seq < ? ORDER BY seq DESC"
+)
+
+// Read implements [store.Past].
+func (s *Store) Read(ctx context.Context, key pam.Key, after int64, maxBytes int) ([]pam.Record, error) {
+	return s.page(ctx, sqlRead, key, after, maxBytes)
+}
+
+// Earlier implements [store.Past].
+func (s *Store) Earlier(ctx context.Context, key pam.Key, before int64, maxBytes int) ([]pam.Record, error) {
+	return s.page(ctx, sqlEarlier, key, before, maxBytes)
+}
+
+func (s *Store) page(ctx context.Context, sql string, key pam.Key, from int64, maxBytes int) ([]pam.Record, error) {
+	const op = "store.read"
+	var records []pam.Record
+	err := s.pool.use(ctx, op, func(r *conn) error {
+		c, err := r.findConv(op, key)
+		if err != nil {
+			return err
+		}
+		left := maxBytes
+		return r.query(sql, func(st *sqlite3.Stmt) bool {
+			body := st.ColumnRawBlob(4)
+			if left -= len(body); left < 0 && len(records) > 0 {
+				return false
+			}
+			records = append(records, pam.Record{
+				Seq:  st.ColumnInt64(0),
+				From: st.ColumnInt64(1),
+				Kind: pam.Kind(st.ColumnInt(2)), //nolint:gosec // it was one when it was written
+				Turn: pam.TurnID(st.ColumnText(3)),
+				JSON: bytes.Clone(body),
+			})
+			return left > 0
+		}, c.id, from)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// FindChat implements [store.Sessions].
+func (s *Store) FindChat(ctx context.Context, user pam.UserID, id pam.ChatID) (chat pam.Chat, found bool, err error) {
+	err = s.pool.use(ctx, "store.find_chat", func(r *conn) error {
+		chat, found, err = r.findChat(user, id)
+		return err
+	})
+	return chat, found, err
+}

@@ -1,0 +1,218 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/pam-assistant/pam"
+)
+
+// wholeTurn is a turn of two deltas, folded in its one append: what is kept is
+// the question (1) and the end, which has taken over 2..4.
+func wholeTurn(k pam.Key) pam.Append {
+	return pam.Append{
+		Key: k,
+		Events: []pam.Record{
+			record(1, 1, pam.KindUserMessage, "t1"),
+			record(2, 2, pam.KindDelta, "t1"),
+			record(3, 3, pam.KindDelta, "t1"),
+			record(4, 4, pam.KindComplete, "t1"),
+		},
+		Fold: &pam.Fold{
+			Through: 4,
+			Keep: []pam.Record{
+				record(1, 1, pam.KindUserMessage, "t1"),
+				record(2, 4, pam.KindComplete, "t1"),
+			},
+			Turns: 1,
+			Title: "Un titre — with ünïcode",
+		},
+	}
+}
+
+func fold(t *testing.T, b *bench) {
+	k := key("c")
+	b.must(appendOf(k, record(1, 1, pam.KindUserMessage, "t1")))
+	b.must(appendOf(k, deltas(2, 3)...))
+	end := appendOf(k, record(4, 4, pam.KindComplete, "t1"))
+	end.Fold = wholeTurn(k).Fold
+	b.must(end)
+	for range 2 {
+		snap := b.load(k)
+		same(t, "snapshot", &pam.Snapshot{
+			Head: 4, Folded: 4, Turns: 1, Title: end.Fold.Title,
+			Created: snap.Created, Updated: snap.Updated,
+		}, snap)
+		if snap.Created.IsZero() || snap.Updated.Before(snap.Created) {
+			t.Errorf("created %v, updated %v", snap.Created, snap.Updated)
+		}
+		got, err := b.Read(t.Context(), k, 0, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "what is kept", end.Fold.Keep, got)
+		b.reopen()
+	}
+	same(t, "unfinished", 0, len(b.Unfinished()))
+	b.must(appendOf(k, deltas(5, 5)...))
+	same(t, "live", deltas(5, 5), b.load(k).Live)
+}
+
+func foldMisuse(t *testing.T, b *bench) {
+	k := key("c")
+	b.must(appendOf(k, deltas(1, 3)...))
+	for name, f := range map[string]pam.Fold{
+		"beyond the head":   {Through: 4, Keep: []pam.Record{record(1, 4, pam.KindDelta, "t1")}},
+		"a hole":            {Through: 3, Keep: []pam.Record{record(1, 1, pam.KindDelta, "t1"), record(3, 3, pam.KindDelta, "t1")}},
+		"not from the left": {Through: 3, Keep: []pam.Record{record(2, 3, pam.KindDelta, "t1")}},
+		"not to the end":    {Through: 3, Keep: []pam.Record{record(1, 2, pam.KindDelta, "t1")}},
+		"nothing kept":      {Through: 3},
+	} {
+		wantCode(t, name, b.try(pam.Append{Key: k, Fold: &f}), pam.CodeInternal)
+	}
+	same(t, "live", deltas(1, 3), b.load(k).Live)
+	got, err := b.Read(t.Context(), k, 0, 1<<20)
+	if err != nil || len(got) != 0 {
+		t.Errorf("kept: %v, %v", got, err)
+	}
+}
+
+// foldPartly folds a turn while the next one's question waits already, and
+// goes on in the same append.
+func foldPartly(t *testing.T, b *bench) {
+	k := key("c")
+	b.must(appendOf(k,
+		record(1, 1, pam.KindUserMessage, "t1"),
+		record(2, 2, pam.KindDelta, "t1"),
+		record(3, 3, pam.KindUserMessage, "t2")))
+	end := appendOf(k,
+		record(4, 4, pam.KindComplete, "t1"),
+		record(5, 5, pam.KindStart, "t2"),
+		record(6, 6, pam.KindDelta, "t2"))
+	end.Fold = &pam.Fold{Through: 4, Turns: 1, Keep: []pam.Record{
+		record(1, 1, pam.KindUserMessage, "t1"),
+		record(2, 3, pam.KindUserMessage, "t2"),
+		record(4, 4, pam.KindComplete, "t1"),
+	}}
+	b.must(end)
+	later := record(7, 7, pam.KindDelta, "t2")
+	b.must(appendOf(k, later))
+	for range 2 {
+		snap := b.load(k)
+		same(t, "folded", int64(4), snap.Folded)
+		same(t, "head", int64(7), snap.Head)
+		same(t, "live", append(end.Events[1:3:3], later), snap.Live)
+		got, err := b.Read(t.Context(), k, 1, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "kept after 1", end.Fold.Keep[1:], got)
+		b.reopen()
+		same(t, "unfinished", []pam.Key{k}, b.Unfinished())
+	}
+}
+
+func pages(t *testing.T, b *bench) {
+	k := key("c")
+	const n = 20
+	all := deltas(1, n)
+	b.must(pam.Append{Key: k, Events: all, Fold: &pam.Fold{Through: n, Keep: all, Turns: 1}})
+	size := len(all[0].JSON)
+	var got []pam.Record
+	for after, rounds := int64(0), 0; rounds <= n; rounds++ {
+		page, err := b.Read(t.Context(), k, after, 3*size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		if len(page) > 3 {
+			t.Fatalf("a page of %d events", len(page))
+		}
+		got = append(got, page...)
+		after = page[len(page)-1].Seq
+	}
+	same(t, "pages, ascending", all, got)
+	page, err := b.Read(t.Context(), k, 5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "an event greater than a page", all[5:6], page)
+
+	page, err = b.Earlier(t.Context(), k, 10, 3*size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []pam.Record{all[8], all[7], all[6]}
+	same(t, "earlier, newest first", want[:len(page)], page)
+	if page, err = b.Earlier(t.Context(), k, 1, 1<<20); err != nil || len(page) != 0 {
+		t.Errorf("earlier than the first: %v, %v", page, err)
+	}
+}
+
+func liveTail(t *testing.T, b *bench) {
+	folded, live := key("a"), key("b")
+	b.must(wholeTurn(folded))
+	b.must(appendOf(live, deltas(1, 2)...))
+	b.must(appendOf(folded, deltas(5, 5)...))
+	b.must(appendOf(live, deltas(3, 3)...))
+	want := map[pam.Key][]pam.Record{folded: deltas(5, 5), live: deltas(1, 3)}
+	for round := range 3 {
+		for k, events := range want {
+			same(t, string(k.Conversation), events, b.load(k).Live)
+		}
+		b.reopen()
+		same(t, "unfinished", []pam.Key{folded, live}, b.Unfinished())
+		for k, events := range want {
+			next := deltas(events[len(events)-1].Seq+1, events[len(events)-1].Seq+1)
+			b.must(appendOf(k, next...))
+			want[k] = append(events, next...)
+		}
+		if round == 1 {
+			end := pam.Append{Key: live, Fold: &pam.Fold{Through: 4, Keep: []pam.Record{record(1, 4, pam.KindComplete, "t1")}}}
+			b.must(end)
+			want[live] = want[live][4:]
+		}
+	}
+}
+
+func usersApart(t *testing.T, b *bench) {
+	ana, bo := key("c"), pam.Key{User: "bo", Conversation: "c"}
+	b.must(wholeTurn(ana))
+	b.must(appendOf(bo, deltas(1, 1)...))
+	same(t, "ana's", int64(4), b.load(ana).Head)
+	same(t, "bo's", int64(1), b.load(bo).Head)
+	got, err := b.Read(t.Context(), bo, 0, 1<<20)
+	if err != nil || len(got) != 0 {
+		t.Errorf("bo reads %v, %v", got, err)
+	}
+}
+
+func unknownAndDeleted(t *testing.T, b *bench) {
+	gone, never := key("gone"), key("never")
+	a := wholeTurn(gone)
+	a.Chat = chatOf("m1", "gone", "hello", 1)
+	b.must(a)
+	live := key("live")
+	b.must(appendOf(live, deltas(1, 2)...))
+	b.stop()
+	b.opener.Delete(t, b.place, gone)
+	b.opener.Delete(t, b.place, live)
+	b.open()
+	for k, code := range map[pam.Key]pam.Code{
+		gone: pam.CodeConversationDeleted, live: pam.CodeConversationDeleted, never: pam.CodeNotFound,
+	} {
+		_, err := b.Load(t.Context(), k)
+		wantCode(t, "load "+string(k.Conversation), err, code)
+		_, err = b.Read(t.Context(), k, 0, 1<<20)
+		wantCode(t, "read "+string(k.Conversation), err, code)
+		_, err = b.Earlier(t.Context(), k, 9, 1<<20)
+		wantCode(t, "earlier "+string(k.Conversation), err, code)
+	}
+	same(t, "unfinished", 0, len(b.Unfinished()))
+	wantCode(t, "append", b.try(appendOf(gone, deltas(5, 5)...)), pam.CodeConversationDeleted)
+	wantCode(t, "append", b.try(appendOf(live, deltas(3, 3)...)), pam.CodeConversationDeleted)
+	if _, found, err := b.FindChat(t.Context(), "ana", "m1"); err != nil || !found {
+		t.Errorf("a key outlives its conversation: %v, %v", found, err)
+	}
+}
