@@ -41,21 +41,36 @@ func CheckEvents(events []pam.Record, head int64) error {
 	return nil
 }
 
+// maxWaiting bounds the messages of a conversation that wait for their turn;
+// the protocol allows fewer ("Client to server", when_busy).
+const maxWaiting = 64
+
 // CheckFold reports whether f may fold a conversation that is folded up to
 // folded and will have head as its last number: what it keeps must cover all
-// numbers from folded+1 to f.Through, without a hole.
+// numbers from folded+1 to f.Through, without a hole, and be there for what
+// waits.
 func CheckFold(f *pam.Fold, folded, head int64) error {
 	if f.Through < folded || f.Through > head {
 		return misuse("fold through " + strconv.FormatInt(f.Through, 10) + " of " +
 			strconv.FormatInt(folded, 10) + ".." + strconv.FormatInt(head, 10))
 	}
 	covered := folded
+	kept := map[int64]bool{}
 	for _, r := range f.Keep {
 		if r.From != covered+1 || r.Seq < r.From || r.Kind == 0 || len(r.JSON) == 0 {
 			return misuse("fold keeps " + strconv.FormatInt(r.From, 10) + ".." +
 				strconv.FormatInt(r.Seq, 10) + " after " + strconv.FormatInt(covered, 10))
 		}
 		covered = r.Seq
+		kept[r.Seq] = true
+	}
+	for _, r := range f.Waiting {
+		if r.Seq < 1 || r.Seq > folded && !kept[r.Seq] {
+			return misuse("fold does not keep " + strconv.FormatInt(r.Seq, 10) + ", which waits")
+		}
+	}
+	if len(f.Waiting) > maxWaiting {
+		return misuse(strconv.Itoa(len(f.Waiting)) + " messages wait")
 	}
 	if covered != f.Through {
 		return misuse("fold through " + strconv.FormatInt(f.Through, 10) + " keeps only up to " +

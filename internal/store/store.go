@@ -39,7 +39,8 @@ type Journal interface {
 	// Epoch names this life of the journal.
 	Epoch() pam.Epoch
 	// Unfinished lists the conversations that a turn was left open in, as
-	// they were found when the engine was opened.
+	// they were found when the engine was opened: those with a live tail or
+	// with messages that wait.
 	Unfinished() []pam.Key
 }
 
@@ -57,10 +58,17 @@ type Past interface {
 	Earlier(ctx context.Context, key pam.Key, before int64, maxBytes int) ([]pam.Record, error)
 }
 
-// Sessions keeps the idempotency keys of users and the context of sessions.
-type Sessions interface {
+// Names finds what a user's names stand for.
+type Names interface {
 	// FindChat returns what an idempotency key remembers, and whether it is known.
 	FindChat(ctx context.Context, user pam.UserID, id pam.ChatID) (pam.Chat, bool, error)
+	// FindTurn returns the conversation of a turn of the user's that is over
+	// and folded, the number of its final event, and whether there is one.
+	FindTurn(ctx context.Context, user pam.UserID, id pam.TurnID) (pam.Key, int64, bool, error)
+}
+
+// Sessions keeps the context of sessions.
+type Sessions interface {
 	// Context returns a session's context: "{}" with version 0 where nothing is known.
 	Context(ctx context.Context, session pam.Session) (pam.Context, error)
 	// UpdateContext sets a session's context to what change makes of the old
@@ -90,6 +98,7 @@ type Memories interface {
 type Engine interface {
 	Journal
 	Past
+	Names
 	Sessions
 	Memories
 	// Run commits what is asked for until ctx is done, and returns after

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -37,6 +38,19 @@ type convState struct {
 	title   string
 	created int64 // milliseconds
 	updated int64
+	waiting string // the row's: numbers between spaces
+}
+
+// waitingOf returns the numbers of records as a row keeps them.
+func waitingOf(records []pam.Record) string {
+	var b []byte
+	for i, r := range records {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, r.Seq, 10)
+	}
+	return string(b)
 }
 
 // fold drops the tail's events up to through.
@@ -76,9 +90,9 @@ func (c *conv) snapshot() *pam.Snapshot {
 }
 
 const (
-	sqlConv = `SELECT id, folded, fence, turns, title, created_at, updated_at, deleted, user_id, conversation_id
+	sqlConv = `SELECT id, folded, fence, turns, title, created_at, updated_at, deleted, user_id, conversation_id, waiting
 FROM conversations WHERE user_id = ? AND conversation_id = ?`
-	sqlConvByID = `SELECT id, folded, fence, turns, title, created_at, updated_at, deleted, user_id, conversation_id
+	sqlConvByID = `SELECT id, folded, fence, turns, title, created_at, updated_at, deleted, user_id, conversation_id, waiting
 FROM conversations WHERE id = ?`
 )
 
@@ -99,6 +113,7 @@ func (c *conn) readConv(sql string, args ...any) (*conv, error) {
 				title:   st.ColumnText(4),
 				created: st.ColumnInt64(5),
 				updated: st.ColumnInt64(6),
+				waiting: st.ColumnText(10),
 			},
 		}
 		return false

@@ -165,6 +165,8 @@ func migrate(ctx context.Context, opts Options) error {
 	return err
 }
 
+const sqlWaiting = "SELECT user_id, conversation_id FROM conversations WHERE waiting IS NOT NULL AND deleted = 0"
+
 // readLog reads the live tails out of the log. What it cannot read it never
 // passes over: what is missing might have been acknowledged.
 func (s *Store) readLog() error {
@@ -193,6 +195,16 @@ func (s *Store) readLog() error {
 			s.live[c.key] = c
 			s.unfinished = append(s.unfinished, c.key)
 		}
+	}
+	err = w.query(sqlWaiting, func(st *sqlite3.Stmt) bool {
+		key := pam.Key{User: pam.UserID(st.ColumnText(0)), Conversation: pam.ConversationID(st.ColumnText(1))}
+		if s.live[key] == nil {
+			s.unfinished = append(s.unfinished, key)
+		}
+		return true
+	})
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(s.unfinished, func(a, b pam.Key) int {
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Conversation, b.Conversation))

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -80,25 +82,67 @@ func openReader(uri string) (*conn, error) {
 // memory: its tail is there, and nowhere else in this form.
 func (s *Store) Load(ctx context.Context, key pam.Key) (*pam.Snapshot, error) {
 	const op = "store.load"
+	var snap *pam.Snapshot
+	var id int64
+	var waiting string
 	s.mu.RLock()
-	if c := s.live[key]; c != nil {
-		defer s.mu.RUnlock()
-		return c.snapshot(), nil
+	c := s.live[key]
+	if c != nil {
+		snap, id, waiting = c.snapshot(), c.id, c.now.waiting
 	}
 	s.mu.RUnlock()
-	var snap *pam.Snapshot
+	if c != nil && waiting == "" {
+		return snap, nil
+	}
 	err := s.pool.use(ctx, op, func(r *conn) error {
-		c, err := r.findConv(op, key)
-		if err != nil {
-			return err
+		if snap == nil {
+			c, err := r.findConv(op, key)
+			if err != nil {
+				return err
+			}
+			if c.now.head == 0 { // its first append is just being committed
+				return errNotFound(op)
+			}
+			snap, id, waiting = c.snapshot(), c.id, c.now.waiting
 		}
-		if c.now.head == 0 { // its first append is just being committed
-			return errNotFound(op)
-		}
-		snap = c.snapshot()
-		return nil
+		var err error
+		snap.Waiting, err = r.readWaiting(id, waiting)
+		return err
 	})
-	return snap, err
+	if err != nil {
+		return nil, err
+	}
+	return snap, nil
+}
+
+// readWaiting reads the messages of a conversation that wait.
+func (c *conn) readWaiting(id int64, waiting string) ([]pam.Record, error) {
+	var records []pam.Record
+	for field := range strings.FieldsSeq(waiting) {
+		seq, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		err = c.query(sqlEvent, func(st *sqlite3.Stmt) bool {
+			records = append(records, recordOf(st))
+			return false
+		}, id, seq)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// recordOf reads a row of events.
+func recordOf(st *sqlite3.Stmt) pam.Record {
+	return pam.Record{
+		Seq:  st.ColumnInt64(0),
+		From: st.ColumnInt64(1),
+		Kind: pam.Kind(st.ColumnInt(2)), //nolint:gosec // it was one when it was written
+		Turn: pam.TurnID(st.ColumnText(3)),
+		JSON: bytes.Clone(st.ColumnRawBlob(4)),
+	}
 }
 
 // findConv reads a conversation's row, which must be there and not deleted.
@@ -116,6 +160,9 @@ func (c *conn) findConv(op string, key pam.Key) (*conv, error) {
 }
 
 const (
+	sqlEvent = "SELECT seq, from_seq, kind, turn, body FROM events WHERE conv = ? AND seq = ?"
+	sqlTurn  = `SELECT c.user_id, c.conversation_id, e.seq FROM events e JOIN conversations c ON c.id = e.conv
+WHERE e.turn = ? AND e.kind = 7 AND c.user_id = ? AND c.deleted = 0`
 	sqlRead    = "SELECT seq, from_seq, kind, turn, body FROM events WHERE conv = ? AND seq > ? ORDER BY seq"
 	sqlEarlier = "SELECT seq, from_seq, kind, turn, body FROM events WHERE conv = ? AND seq < ? ORDER BY seq DESC"
 )
@@ -140,17 +187,10 @@ func (s *Store) page(ctx context.Context, sql string, key pam.Key, from int64, m
 		}
 		left := maxBytes
 		return r.query(sql, func(st *sqlite3.Stmt) bool {
-			body := st.ColumnRawBlob(4)
-			if left -= len(body); left < 0 && len(records) > 0 {
+			if left -= len(st.ColumnRawBlob(4)); left < 0 && len(records) > 0 {
 				return false
 			}
-			records = append(records, pam.Record{
-				Seq:  st.ColumnInt64(0),
-				From: st.ColumnInt64(1),
-				Kind: pam.Kind(st.ColumnInt(2)), //nolint:gosec // it was one when it was written
-				Turn: pam.TurnID(st.ColumnText(3)),
-				JSON: bytes.Clone(body),
-			})
+			records = append(records, recordOf(st))
 			return left > 0
 		}, c.id, from)
 	})
@@ -160,11 +200,24 @@ func (s *Store) page(ctx context.Context, sql string, key pam.Key, from int64, m
 	return records, nil
 }
 
-// FindChat implements [store.Sessions].
+// FindChat implements [store.Names].
 func (s *Store) FindChat(ctx context.Context, user pam.UserID, id pam.ChatID) (chat pam.Chat, found bool, err error) {
 	err = s.pool.use(ctx, "store.find_chat", func(r *conn) error {
 		chat, found, err = r.findChat(user, id)
 		return err
 	})
 	return chat, found, err
+}
+
+// FindTurn implements [store.Names].
+func (s *Store) FindTurn(ctx context.Context, user pam.UserID, id pam.TurnID,
+) (key pam.Key, final int64, found bool, err error) {
+	err = s.pool.use(ctx, "store.find_turn", func(r *conn) error {
+		return r.query(sqlTurn, func(st *sqlite3.Stmt) bool {
+			key = pam.Key{User: pam.UserID(st.ColumnText(0)), Conversation: pam.ConversationID(st.ColumnText(1))}
+			final, found = st.ColumnInt64(2), true
+			return false
+		}, string(id), string(user))
+	})
+	return key, final, found, err
 }

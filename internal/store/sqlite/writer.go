@@ -46,7 +46,8 @@ const (
 	sqlPutChat   = "INSERT INTO chats (key, conversation_id, turn, seq, content) VALUES (?, ?, ?, ?, ?)"
 	sqlPutConv   = `INSERT INTO conversations (user_id, conversation_id, created_at, updated_at, fence)
 VALUES (?, ?, ?, ?, ?)`
-	sqlFold = `UPDATE conversations SET folded = ?, fence = ?, turns = ?, title = ?, updated_at = ? WHERE id = ?`
+	sqlFold = `UPDATE conversations SET folded = ?, fence = ?, turns = ?, title = ?, updated_at = ?, waiting = nullif(?, '')
+WHERE id = ?`
 	sqlKeep = "INSERT INTO events (conv, seq, from_seq, kind, turn, body) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
@@ -271,8 +272,8 @@ func (w *writer) fold(f *pam.Fold, c *conv) error {
 	}
 	n := &c.next
 	n.folded, n.turns, n.title = f.Through, int64(f.Turns), f.Title
-	n.updated = w.now().UnixMilli()
-	return w.exec(sqlFold, n.folded, n.fence, n.turns, n.title, n.updated, c.id)
+	n.updated, n.waiting = w.now().UnixMilli(), waitingOf(f.Waiting)
+	return w.exec(sqlFold, n.folded, n.fence, n.turns, n.title, n.updated, n.waiting, c.id)
 }
 
 // findChat returns what an idempotency key remembers.

@@ -216,3 +216,63 @@ func unknownAndDeleted(t *testing.T, b *bench) {
 		t.Errorf("a key outlives its conversation: %v, %v", found, err)
 	}
 }
+
+// waiting: a fold names the messages whose turns are not over; they come with
+// the snapshot, and make the conversation unfinished without a live tail.
+func waiting(t *testing.T, b *bench) {
+	k := key("c")
+	first, second, third := record(1, 1, pam.KindUserMessage, "t1"),
+		record(2, 2, pam.KindUserMessage, "t2"), record(3, 3, pam.KindUserMessage, "t3")
+	b.must(appendOf(k, first, second, third))
+	end := appendOf(k, record(4, 4, pam.KindComplete, "t1"))
+	end.Fold = &pam.Fold{
+		Through: 4, Turns: 1, Keep: []pam.Record{first, second, third, end.Events[0]},
+		Waiting: []pam.Record{second, third},
+	}
+	b.must(end)
+	for range 2 {
+		same(t, "waiting", []pam.Record{second, third}, b.load(k).Waiting)
+		b.reopen()
+		same(t, "unfinished", []pam.Key{k}, b.Unfinished())
+	}
+	b.must(appendOf(k, record(5, 5, pam.KindStart, "t2")))
+	same(t, "waiting beside a live tail", []pam.Record{second, third}, b.load(k).Waiting)
+	end = appendOf(k, record(6, 6, pam.KindComplete, "t2"))
+	end.Fold = &pam.Fold{Through: 6, Turns: 2, Waiting: []pam.Record{third}, Keep: []pam.Record{
+		record(5, 5, pam.KindStart, "t2"), end.Events[0],
+	}}
+	b.must(end)
+	b.reopen()
+	same(t, "waiting still", []pam.Record{third}, b.load(k).Waiting)
+	end = appendOf(k, record(7, 7, pam.KindComplete, "t3"))
+	end.Fold = &pam.Fold{Through: 7, Turns: 3, Keep: end.Events}
+	b.must(end)
+	b.reopen()
+	same(t, "waiting no more", 0, len(b.load(k).Waiting))
+	same(t, "finished", 0, len(b.Unfinished()))
+	lost := pam.Append{Key: k, Events: deltas(8, 8), Fold: &pam.Fold{
+		Through: 8, Keep: deltas(8, 8), Waiting: deltas(9, 9),
+	}}
+	wantCode(t, "what waits is not kept", b.try(lost), pam.CodeInternal)
+}
+
+func turns(t *testing.T, b *bench) {
+	k := key("c")
+	b.must(wholeTurn(k))
+	b.must(appendOf(k, record(5, 5, pam.KindUserMessage, "t2")))
+	got, final, found, err := b.FindTurn(t.Context(), "ana", "t1")
+	if err != nil || !found || got != k || final != 4 {
+		t.Errorf("t1: %v %d %v %v", got, final, found, err)
+	}
+	for user, turn := range map[pam.UserID]pam.TurnID{"bo": "t1", "ana": "t2", "cy": ""} {
+		if got, _, found, err := b.FindTurn(t.Context(), user, turn); found || err != nil {
+			t.Errorf("%s's %q: %v, %v", user, turn, got, err)
+		}
+	}
+	b.stop()
+	b.opener.Delete(t, b.place, k)
+	b.open()
+	if _, _, found, err = b.FindTurn(t.Context(), "ana", "t1"); found || err != nil {
+		t.Errorf("of a deleted conversation: %v, %v", found, err)
+	}
+}

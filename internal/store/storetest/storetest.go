@@ -45,6 +45,8 @@ func Run(t *testing.T, o Opener) {
 		{"fold", fold},
 		{"fold of what is not there", foldMisuse},
 		{"fold beside a waiting turn", foldPartly},
+		{"waiting messages", waiting},
+		{"final events by turn", turns},
 		{"pages", pages},
 		{"live tail over reopen", liveTail},
 		{"users are apart", usersApart},

@@ -25,8 +25,11 @@ CREATE TABLE conversations (
   fence           INTEGER NOT NULL DEFAULT 0,
   turns           INTEGER NOT NULL DEFAULT 0, -- that are over
   deleted         INTEGER NOT NULL DEFAULT 0,
+  waiting         TEXT, -- "3 7": the user_message of each turn that is not over, as of folded
   UNIQUE (user_id, conversation_id)
 );
+
+CREATE INDEX conversations_waiting ON conversations (id) WHERE waiting IS NOT NULL;
 
 -- What outlives its turn.
 CREATE TABLE events (
@@ -38,6 +41,9 @@ CREATE TABLE events (
   body     BLOB    NOT NULL,
   PRIMARY KEY (conv, seq)
 ) WITHOUT ROWID;
+
+-- The final event of a turn, by the turn's name. 7 is pam.KindComplete.
+CREATE INDEX events_final ON events (turn) WHERE kind = 7;
 
 -- Idempotency keys, for ever; key is SHA-256 of user and chat id.
 CREATE TABLE chats (
