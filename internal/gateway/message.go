@@ -111,9 +111,6 @@ func (a *assembler) next(p []byte) (piece, []byte, *pam.Error) {
 	if a.left == 0 {
 		a.inFrame, a.have = false, 0
 	}
-	if a.over {
-		rest = nil
-	}
 	return got, rest, nil
 }
 

@@ -74,12 +74,13 @@ func (m *Machine) beat(s ender, t time.Duration) Actions {
 		return Actions{}
 	}
 	if dead := m.silent(); t >= dead {
-		if t-dead < m.settings.Heartbeat || m.flags.has(forgiving) {
+		late := t - min(dead, m.pingDue)
+		if late < m.settings.Heartbeat/2 || m.flags.has(forgiving) {
 			return m.finish(s, Refused{&pam.Error{Code: pam.CodeHeartbeatTimeout}})
 		}
-		// The tick is so late that it was this process that slept, or the
-		// clock that jumped: the peer may have spoken, unread. It gets one
-		// heartbeat to answer, once.
+		// The tick, or the one for a ping before it, is so late that it was
+		// this process that slept, or the clock that jumped: the peer was not
+		// asked, or has spoken, unread. It gets one heartbeat to answer, once.
 		m.flags.set(forgiving)
 		m.heard = t - m.silence() + m.settings.Heartbeat
 		m.pingDue = t

@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,7 +83,7 @@ func closing(code pam.Code) lifecycle.Action {
 
 func want(t *testing.T, what string, got []lifecycle.Action, want ...lifecycle.Action) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -105,6 +106,334 @@ func TestGreeting(t *testing.T) {
 			if !l.Phase().Served() || l.Principal() != p {
 				t.Errorf("v1=%v asked=%v: %v, principal %v", v1, asked, l.Phase(), l.Principal())
 			}
+		}
+	}
+}
+
+// TestBeforeAuthentication: ping is answered, auth taken, all else is
+// token_missing; after 10 s it is over, unless an auth is being judged.
+func TestBeforeAuthentication(t *testing.T) {
+	t.Parallel()
+	l := begin(true)
+	l.on(lifecycle.Accepted{})
+	want(t, "ping", l.on(lifecycle.Frame{Request: lifecycle.RequestPing}), lifecycle.Serve{})
+	want(t, "chat", l.on(lifecycle.Frame{}), lifecycle.SendError{Err: refusal(pam.CodeTokenMissing)})
+	want(t, "9.9 s", l.pass(9900*time.Millisecond))
+	want(t, "10 s", l.pass(100*time.Millisecond), closing(pam.CodeAuthTimeout))
+
+	l = begin(true)
+	l.on(lifecycle.Accepted{})
+	l.pass(9 * time.Second)
+	want(t, "auth", l.on(lifecycle.Frame{Request: lifecycle.RequestAuth}), lifecycle.Serve{})
+	want(t, "while it is judged", l.pass(9*time.Second))
+	l.on(lifecycle.Frame{Request: lifecycle.RequestAuth})
+	want(t, "not for ever", l.pass(time.Second), closing(pam.CodeAuthTimeout))
+}
+
+func TestRefusedFirstAuthCloses(t *testing.T) {
+	t.Parallel()
+	l := begin(false)
+	l.on(lifecycle.Accepted{})
+	want(t, "refused", l.on(lifecycle.AuthFailed{Err: refusal(pam.CodeTokenExpired)}), closing(pam.CodeTokenExpired))
+}
+
+func TestBadRenewalChangesNothing(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	p, next := l.Principal(), l.Next()
+	want(t, "refused", l.on(lifecycle.AuthFailed{Err: refusal(pam.CodeTokenBadSignature)}),
+		lifecycle.SendError{Err: refusal(pam.CodeTokenBadSignature)})
+	if l.Principal() != p || !l.Next().Equal(next) || !l.Phase().Served() {
+		t.Errorf("principal %v, next %v, %v", l.Principal(), l.Next(), l.Phase())
+	}
+}
+
+// pings drops the pings, which come all the time.
+func pings(actions []lifecycle.Action) (others []lifecycle.Action, n int) {
+	for _, a := range actions {
+		if _, ok := a.(lifecycle.SendPing); ok {
+			n++
+			continue
+		}
+		others = append(others, a)
+	}
+	return others, n
+}
+
+// lively lets d go by with a peer that answers every second.
+func (l *life) lively(d time.Duration) (others []lifecycle.Action, n int) {
+	var all []lifecycle.Action
+	for range d / time.Second {
+		all = append(all, l.pass(time.Second)...)
+		all = append(all, l.on(lifecycle.Heard{})...)
+	}
+	return pings(all)
+}
+
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	for _, v1 := range []bool{true, false} {
+		l := begin(v1)
+		p := l.principal(10 * time.Minute)
+		l.on(lifecycle.Accepted{}, lifecycle.Authenticated{Principal: p})
+		others, _ := l.lively(9*time.Minute - time.Second)
+		want(t, "9 minutes less a second", others)
+		others, _ = l.lively(59 * time.Second)
+		if v1 {
+			want(t, "the last minute", others, lifecycle.SendAuthExpiring{At: p.Expires})
+		} else {
+			want(t, "the last minute, plain", others)
+		}
+		others, _ = l.lively(2 * time.Second)
+		want(t, "the end", others, closing(pam.CodeTokenExpired))
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	l := begin(true)
+	first := l.principal(2 * time.Minute)
+	l.on(lifecycle.Accepted{}, lifecycle.Authenticated{Principal: first})
+	l.lively(90 * time.Second)
+	same := *first
+	want(t, "the same token again", l.on(lifecycle.Authenticated{Principal: &same, Asked: true}),
+		lifecycle.SendAuthOK{Principal: &same})
+	second := l.principal(2 * time.Minute)
+	want(t, "a new token", l.on(lifecycle.Authenticated{Principal: second, Asked: true}),
+		lifecycle.SendAuthOK{Principal: second})
+	others, _ := l.lively(59 * time.Second)
+	want(t, "past the first's end", others)
+	others, _ = l.lively(2 * time.Second)
+	want(t, "the second's last minute", others, lifecycle.SendAuthExpiring{At: second.Expires})
+	if l.Principal() != second {
+		t.Errorf("principal %v", l.Principal())
+	}
+	short := l.principal(30 * time.Second)
+	want(t, "a shorter one", l.on(lifecycle.Authenticated{Principal: short, Asked: true}),
+		lifecycle.SendAuthOK{Principal: short})
+	others, _ = l.lively(30 * time.Second)
+	want(t, "the shorter one's end", others, closing(pam.CodeTokenExpired))
+}
+
+// TestDeadPeer: whenever a peer falls silent, it is found out within 2.5
+// heartbeats, a tenth of one left to be late in, and not before it was asked.
+func TestDeadPeer(t *testing.T) {
+	t.Parallel()
+	for silent := range 3 * heartbeat / time.Second {
+		l := signedIn(true)
+		l.lively(silent * time.Second)
+		others, asked := pings(l.pass(heartbeat*5/2 - heartbeat/10))
+		want(t, "within 2.4 heartbeats", others, closing(pam.CodeHeartbeatTimeout))
+		if asked < 2 {
+			t.Errorf("silent after %ds: closed after %d pings", silent, asked)
+		}
+		l = signedIn(true)
+		l.lively(silent * time.Second)
+		others, _ = pings(l.pass(heartbeat*5/2 - heartbeat/10 - time.Millisecond))
+		want(t, "before", others)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	want(t, "a heartbeat", l.pass(heartbeat), lifecycle.SendPing{Nonce: 1})
+	l.now = l.now.Add(70 * time.Millisecond)
+	l.on(lifecycle.Pong{Nonce: 9}, lifecycle.Pong{})
+	if l.RTT() != 0 {
+		t.Errorf("by a pong to no ping: %v", l.RTT())
+	}
+	l.on(lifecycle.Pong{Nonce: 1})
+	l.now = l.now.Add(time.Second)
+	l.on(lifecycle.Pong{Nonce: 1})
+	if l.RTT() != 70*time.Millisecond {
+		t.Errorf("round trip %v", l.RTT())
+	}
+	_, n := l.lively(10 * heartbeat)
+	if n != 10 {
+		t.Errorf("%d pings in 10 heartbeats", n)
+	}
+}
+
+func TestNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	l := &life{Machine: lifecycle.New(&lifecycle.Settings{}, true), now: time.Unix(0, 0)}
+	l.on(lifecycle.Accepted{})
+	want(t, "nobody's, for a year", l.pass(365*24*time.Hour))
+	l.on(lifecycle.Authenticated{Principal: &pam.Principal{User: "ada"}})
+	want(t, "for ever", l.pass(365*24*time.Hour))
+	if !l.Next().IsZero() {
+		t.Errorf("next %v", l.Next())
+	}
+}
+
+func TestBadFramesInARow(t *testing.T) {
+	t.Parallel()
+	bad := lifecycle.BadFrame{Err: refusal(pam.CodeBadFrame)}
+	said := lifecycle.SendError{Err: bad.Err}
+	l := signedIn(false)
+	want(t, "two, one good, two", l.on(bad, bad, lifecycle.Frame{}, bad, lifecycle.Heard{}, bad),
+		said, said, lifecycle.Serve{}, said, said)
+	want(t, "the third", l.on(bad), closing(pam.CodeBadFrame))
+}
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	fast := lifecycle.RateLimited{Err: &pam.Error{Code: pam.CodeRateLimited, RetryAfter: time.Second}}
+	said := lifecycle.SendError{Err: fast.Err}
+	l := signedIn(false)
+	want(t, "a burst", l.on(fast, fast, fast), said, said, said)
+	l.lively(2 * time.Minute)
+	want(t, "long after", l.on(fast), said)
+	l.now = l.now.Add(2 * time.Second)
+	want(t, "though warned", l.on(fast), lifecycle.Close{
+		Cause: lifecycle.Cause{Code: pam.CodeRateLimited, By: lifecycle.ByServer}, Say: fast.Err,
+	})
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	goodbye := lifecycle.Close{Cause: lifecycle.Cause{Code: pam.CodeGoingAway, By: lifecycle.ByServer}}
+	l := signedIn(true)
+	want(t, "busy", l.on(lifecycle.DrainBegan{After: 3 * time.Second, Until: l.now.Add(time.Minute)}),
+		lifecycle.SendGoAway{After: 3 * time.Second})
+	if !l.Phase().Draining() || !l.Phase().Served() || !l.Phase().Open() {
+		t.Errorf("phase %v", l.Phase())
+	}
+	want(t, "cancel", l.on(lifecycle.Frame{}), lifecycle.Serve{})
+	others, n := l.lively(59 * time.Second)
+	want(t, "59 s", others)
+	if n != 2 {
+		t.Errorf("%d pings", n)
+	}
+	want(t, "idle", l.on(lifecycle.Idle{}), goodbye)
+
+	l = signedIn(false)
+	l.on(lifecycle.DrainBegan{Until: l.now.Add(time.Minute)})
+	others, _ = l.lively(time.Minute)
+	want(t, "never idle", others, goodbye)
+
+	l = signedIn(false)
+	l.on(lifecycle.DrainBegan{Until: l.now.Add(-time.Minute)})
+	want(t, "too late already", l.pass(time.Second), goodbye)
+
+	l = signedIn(false)
+	l.on(lifecycle.Idle{})
+	if l.Phase().Ended() {
+		t.Error("closed for being idle")
+	}
+}
+
+// TestFirstCauseWins is the original's incident: the server closes while its
+// reader waits, and a hundred sends follow. There is one end and one cause.
+func TestFirstCauseWins(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	l.now = l.now.Add(time.Second)
+	want(t, "the server closes", l.on(lifecycle.Refused{Err: refusal(pam.CodeTooManyConnections)}),
+		closing(pam.CodeTooManyConnections))
+	for range 100 {
+		want(t, "a send fails", l.on(lifecycle.WriteFailed{Detail: "use of closed network connection"}))
+	}
+	want(t, "the reader wakes", l.on(lifecycle.ReadFailed{}, lifecycle.PeerClosed{Code: 1000}, lifecycle.Tick{}))
+	cause, ended := l.Cause()
+	if diff := cmp.Diff(lifecycle.Cause{Code: pam.CodeTooManyConnections, By: lifecycle.ByServer}, cause); diff != "" || !ended {
+		t.Errorf("ended %v, cause (-want +got):\n%s", ended, diff)
+	}
+	if l.Phase().Open() || !l.Phase().Ended() || !l.Next().IsZero() || l.Principal() != nil || !l.Since().Equal(l.now) {
+		t.Errorf("%v, next %v, principal %v, since %v", l.Phase(), l.Next(), l.Principal(), l.Since())
+	}
+}
+
+func TestCauseOfPeer(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	l.on(lifecycle.PeerClosed{Code: 4321, Reason: "bye"})
+	cause, _ := l.Cause()
+	if diff := cmp.Diff(lifecycle.Cause{By: lifecycle.ByClient, Peer: 4321, Detail: "bye"}, cause); diff != "" {
+		t.Errorf("cause (-want +got):\n%s", diff)
+	}
+	if cause.String() != "client close" {
+		t.Errorf("cause %v", cause)
+	}
+}
+
+// TestClockJumps: no jump, back or forth, ends a connection that is somebody's
+// and lives, nor makes it ask for ticks without end.
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	for _, jump := range []time.Duration{
+		-time.Hour, -time.Minute, -time.Millisecond, time.Millisecond,
+		heartbeat * 12 / 5 * 2, time.Minute, time.Hour,
+	} {
+		l := begin(true)
+		l.on(lifecycle.Accepted{}, lifecycle.Authenticated{Principal: l.principal(24 * time.Hour)})
+		l.lively(30 * time.Second)
+		l.now = l.now.Add(jump)
+		got, n := pings(l.on(lifecycle.Tick{}))
+		others, m := l.lively(time.Minute)
+		want(t, "after "+jump.String(), append(got, others...))
+		if n+m < 2 || n+m > 5 {
+			t.Errorf("after %v: %d pings in a minute", jump, n+m)
+		}
+		// And a dead peer is still found out.
+		others, _ = pings(l.pass(heartbeat * 5 / 2))
+		want(t, "dead, after "+jump.String(), others, closing(pam.CodeHeartbeatTimeout))
+	}
+}
+
+// TestLateTickIsForgivenOnce: who slept is not to blame the peer; but a peer
+// that stays silent is dead even where every tick is late.
+func TestLateTickIsForgivenOnce(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	l.now = l.now.Add(10 * heartbeat)
+	want(t, "10 heartbeats late", l.on(lifecycle.Tick{}), lifecycle.SendPing{Nonce: 1})
+	l.now = l.now.Add(10 * heartbeat)
+	want(t, "late again", l.on(lifecycle.Tick{}), closing(pam.CodeHeartbeatTimeout))
+}
+
+// TestSmall: 10,000 of them lie about, and most events change nothing.
+//
+//nolint:paralleltest // AllocsPerRun counts the allocations of the whole process
+func TestSmall(t *testing.T) {
+	if size := unsafe.Sizeof(lifecycle.Machine{}); size > 160 {
+		t.Errorf("a Machine has %d bytes", size)
+	}
+	l := begin(true)
+	l.on(lifecycle.Accepted{}, lifecycle.Authenticated{Principal: l.principal(time.Hour)})
+	for name, ev := range map[string]lifecycle.Event{
+		"heard": lifecycle.Heard{},
+		"pong":  lifecycle.Pong{Nonce: 7},
+		"frame": lifecycle.Frame{},
+		"tick":  lifecycle.Tick{},
+		"idle":  lifecycle.Idle{},
+	} {
+		allocs := testing.AllocsPerRun(100, func() {
+			l.now = l.now.Add(time.Millisecond)
+			acts := l.On(l.now, ev)
+			for range acts.All() {
+				_ = l.Next()
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+	allocs := testing.AllocsPerRun(100, func() { l.On(l.now, lifecycle.Pong{Nonce: 1 << 20}) })
+	if allocs != 0 {
+		t.Errorf("a new pong: %v allocations", allocs)
+	}
+}
+
+func BenchmarkFrame(b *testing.B) {
+	l := begin(true)
+	l.on(lifecycle.Accepted{}, lifecycle.Authenticated{Principal: l.principal(time.Hour)})
+	b.ReportAllocs()
+	for b.Loop() {
+		acts := l.On(l.now, lifecycle.Frame{Request: lifecycle.RequestPing})
+		if acts.Len() != 1 {
+			b.Fatal(acts)
 		}
 	}
 }

@@ -217,6 +217,9 @@ func (m *Machine) finish(s ender, e ending) Actions { return just(m.over(s, e)) 
 // over ends the connection: the one place where that is done.
 func (m *Machine) over(s ender, e ending) Close {
 	cause, say := e.end()
+	if _, unheard := s.(connecting); unheard {
+		say = nil
+	}
 	kept := cause
 	m.enter(s.close(&kept))
 	m.end, m.expiry, m.pingDue = 0, 0, 0
