@@ -123,7 +123,7 @@ func (s *stream) event(e ssestream.Event) error {
 	var p piece
 	err := jsonv2.Unmarshal(data, &p, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	switch {
-	case err != nil && s.body.ended:
+	case s.body.ended && errors.Is(err, io.ErrUnexpectedEOF):
 		return s.openai.cutOff(s.spoke, err)
 	case err != nil:
 		return s.openai.garbled("an event is not JSON of the kind that is expected")
