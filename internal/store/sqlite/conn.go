@@ -26,15 +26,9 @@ func dsn(path, vfs string, pragmas ...string) (string, error) {
 		abs = "/" + abs
 	}
 	escape := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23", " ", "%20", "&", "%26")
-	uri := "file://" + escape.Replace(abs)
-	sep := "?"
-	if vfs != "" {
-		uri += sep + "vfs=" + vfs
-		sep = "&"
-	}
+	uri := "file://" + escape.Replace(abs) + "?vfs=" + vfs
 	for _, p := range pragmas {
-		uri += sep + "_pragma=" + p
-		sep = "&"
+		uri += "&_pragma=" + p
 	}
 	return uri, nil
 }

@@ -43,10 +43,11 @@ func classify(err error) (code pam.Code, hint string) {
 	return pam.CodeInternal, ""
 }
 
-// isFull reports whether err says that there is no room. The system's own
-// number counts too: it arrives as an I/O error.
+// isFull reports whether err says that there is no room: for the database, or
+// for the index of its write-ahead log.
 func isFull(err error) bool {
-	return errors.Is(err, sqlite3.FULL) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, sqlite3.FULL) || errors.Is(err, sqlite3.IOERR_SHMSIZE) ||
+		errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // ofOneItem reports whether a transaction failed for what one of its items

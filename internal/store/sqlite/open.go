@@ -66,10 +66,14 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := migrate(ctx, s.opts); err != nil {
+	name, err := registerVFS(s.opts.VFS)
+	if err != nil {
 		return err
 	}
-	uri, err := dsn(s.opts.Path, s.opts.VFS)
+	if err := migrate(ctx, s.opts.Path, name); err != nil {
+		return err
+	}
+	uri, err := dsn(s.opts.Path, name)
 	if err != nil {
 		return err
 	}
@@ -132,8 +136,8 @@ func touch(path string) error {
 
 // migrate brings the schema up to date, and refuses one that is newer than
 // what this program knows, which goose would take without a word.
-func migrate(ctx context.Context, opts Options) error {
-	uri, err := dsn(opts.Path, opts.VFS, "busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)")
+func migrate(ctx context.Context, path, vfs string) error {
+	uri, err := dsn(path, vfs, "busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)")
 	if err != nil {
 		return err
 	}

@@ -48,3 +48,22 @@ func execute(t *testing.T, path, sql string) {
 		t.Fatal(err)
 	}
 }
+
+// count asks a database for one number.
+func count(t *testing.T, path, sql string) int64 {
+	t.Helper()
+	c, err := sqlite3.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // it only read
+	st, _, err := c.Prepare(sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close() //nolint:errcheck // it only read
+	if !st.Step() {
+		t.Fatal(st.Err())
+	}
+	return st.ColumnInt64(0)
+}

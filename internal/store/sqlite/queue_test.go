@@ -1,0 +1,144 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/pam-assistant/pam"
+	"github.com/pam-assistant/pam/internal/store/sqlite"
+)
+
+// TestGroupCommit: producers that each wait for their commit share commits.
+func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	const producers, each = 50, 40
+	var batches atomic.Int64
+	s := start(t, sqlite.Options{
+		Path:       filepath.Join(t.TempDir(), "pam.db"),
+		AfterBatch: func() { batches.Add(1) },
+	})
+	var all sync.WaitGroup
+	for p := range producers {
+		all.Go(func() {
+			k := key(string(rune('A' + p)))
+			for seq := int64(1); seq <= each; seq++ {
+				if err := s.try(pam.Append{Key: k, Events: deltas(seq, seq)}); err != nil {
+					t.Errorf("append: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.stop()
+	st := s.Stats()
+	same(t, "events", int64(producers*each), st.Events)
+	if st.Commits > producers*each/4 {
+		t.Errorf("%d commits for %d events", st.Commits, st.Events)
+	}
+	same(t, "AfterBatch", st.Commits, batches.Load())
+}
+
+// TestOverload: beyond the bound appends are refused at their place, and the
+// conversations that lost one lose no number.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	s := open(t, sqlite.Options{Path: filepath.Join(t.TempDir(), "pam.db"), MaxQueue: 10_000})
+	var told []int
+	var errs []error
+	const n = 40
+	for i := range n { // nobody writes yet
+		seq := int64(i + 1)
+		s.Append(&pam.Append{Key: key("c"), Events: deltas(seq, seq), Done: func(err error) {
+			told, errs = append(told, i), append(errs, err)
+		}})
+	}
+	if queued := s.Stats().Queued; queued > 10_000 {
+		t.Errorf("%d bytes wait", queued)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	for i := range n {
+		if told[i] != i {
+			t.Fatalf("outcomes in the order %v", told)
+		}
+		if errs[i] == nil {
+			taken++
+			continue
+		}
+		if code := pam.CodeOf(errs[i]); code != pam.CodeOverloaded && !errors.Is(errs[i], pam.ErrSuperseded) {
+			t.Errorf("append %d: %v", i, errs[i])
+		}
+	}
+	if taken == 0 || taken == n {
+		t.Errorf("%d of %d were taken", taken, n)
+	}
+	snap, err := s.Load(t.Context(), key("c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "head", int64(taken), snap.Head)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAbandoned: a change whose asker has left is never made.
+func TestAbandoned(t *testing.T) {
+	t.Parallel()
+	s := open(t, sqlite.Options{Path: filepath.Join(t.TempDir(), "pam.db")})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.UpdateContext(ctx, pam.Session{User: "ana", ID: "s"}, func([]byte) ([]byte, error) {
+		t.Error("it ran")
+		return []byte("{}"), nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("update: %v", err)
+	}
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(ctx); err == nil {
+		t.Error("Run ran twice")
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Context(t.Context(), pam.Session{User: "ana", ID: "s"}); pam.CodeOf(err) != pam.CodeStoreUnavailable {
+		t.Errorf("a closed store: %v", err)
+	}
+	if err := s.Close(); err == nil {
+		t.Error("closed twice")
+	}
+}
+
+// TestLogIsTrimmed: the log holds no more than what live tails need.
+func TestLogIsTrimmed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pam.db")
+	s := start(t, sqlite.Options{Path: path})
+	for seq := int64(1); seq <= 600; seq++ {
+		if seq%10 == 0 {
+			s.must(ending(key("c"), seq-9, seq))
+			continue
+		}
+		s.must(pam.Append{Key: key("c"), Events: deltas(seq, seq)})
+		if seq == 595 {
+			s.must(pam.Append{Key: key("d"), Events: deltas(1, 1)})
+		}
+	}
+	s.stop()
+	if rows := count(t, path, "SELECT count(*) FROM log"); rows > 256 {
+		t.Errorf("%d rows are left", rows)
+	}
+	s = start(t, sqlite.Options{Path: path})
+	same(t, "a tail that the log holds", deltas(1, 1), s.load(key("d")).Live)
+}
