@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pam-assistant/pam/internal/settings"
 )
 
 // TestDocsAreCitedTruly holds every citation of a page under docs/, in code and
@@ -82,6 +84,29 @@ func TestDocsJudge(t *testing.T) {
 	want = []string{"", `docs/protocol.md has no heading for "#nowhere"`, "nowhere.md does not exist", "", "docs/nowhere.svg does not exist"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
+	}
+}
+
+// TestReadmeSettings holds the table of the README against the settings that
+// there are: their names, their order aside, and their defaults.
+func TestReadmeSettings(t *testing.T) {
+	t.Parallel()
+	set, err := settings.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for _, line := range set.Describe() {
+		want[line.Name] = line.Value
+	}
+	want["PAM_MAX_TOTAL"] = "the limit of descriptors less 256"
+	got := map[string]string{}
+	row := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| *`?([^|`]*?)`? *\\|")
+	for _, m := range row.FindAllStringSubmatch(read(t, os.DirFS("."), "README.md"), -1) {
+		got[m[1]] = strings.TrimSpace(m[2])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("README.md, settings (-want +got):\n%s", diff)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/pam-assistant/pam/internal/faultlab"
 	"github.com/pam-assistant/pam/web"
 )
