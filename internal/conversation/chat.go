@@ -65,6 +65,9 @@ func (h *Hub) begins(ctx context.Context, r pam.ChatRequest) (pam.Accepted, erro
 	if err := a.vacancy(r); err != nil {
 		return pam.Accepted{}, err
 	}
+	if err := h.Admit(r.User); err != nil {
+		return pam.Accepted{}, err
+	}
 	if len(r.Context) > 0 {
 		if err := h.Merge(ctx, pam.Session{User: r.User, ID: r.Session}, r.Context); err != nil {
 			return pam.Accepted{}, err

@@ -53,7 +53,7 @@ type Codec interface {
 	Decode(user pam.UserID, frame []byte) (pam.Event, error)
 }
 
-// Options are what a Hub is made of. All but Changed and MaxTurns are needed.
+// Options are what a Hub is made of. All but Admit, Changed and MaxTurns are needed.
 type Options struct {
 	Journal Journal
 	Past    Past
@@ -62,6 +62,8 @@ type Options struct {
 	Run func(ctx context.Context, t *Turn)
 	// Merge merges the context that came with a message.
 	Merge func(ctx context.Context, s pam.Session, patch []byte) error
+	// Admit refuses a user's new message where there are too many.
+	Admit func(user pam.UserID) error
 	// Changed is told of a conversation with a new message, answer or title,
 	// after the commit. It must not block.
 	Changed  func(key pam.Key)
@@ -91,6 +93,9 @@ type turnKey struct {
 
 // New returns a hub without conversations; they are loaded as they are asked for.
 func New(o Options) *Hub {
+	if o.Admit == nil {
+		o.Admit = func(pam.UserID) error { return nil }
+	}
 	if o.Changed == nil {
 		o.Changed = func(pam.Key) {}
 	}

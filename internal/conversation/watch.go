@@ -91,7 +91,7 @@ func (w *Watch) Replay(ctx context.Context, after int64) (live bool, err error) 
 // join hands over a page of the live events. The caller holds actor.mu.
 func (w *Watch) join(after int64) bool {
 	a := w.actor
-	if a.deleted {
+	if a.deleted || w.closed {
 		return true
 	}
 	var records []pam.Record

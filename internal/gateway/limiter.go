@@ -39,6 +39,17 @@ func (l *limiters[K]) allow(now time.Time, key K) *pam.Error {
 	return take(b, now)
 }
 
+// AdmitChat counts a new message of user, and refuses it where there were too
+// many in the last minute.
+func (g *Gateway) AdmitChat(user pam.UserID) error {
+	if limited := g.chats.allow(g.Now(), user); limited != nil {
+		limited.Message = "You have sent too many messages in the last minute."
+		limited.Hint = "Wait retry_after_ms, or raise PAM_MAX_CHATS."
+		return limited
+	}
+	return nil
+}
+
 // take takes one token of b, or says when there will be one.
 func take(b *rate.Limiter, now time.Time) *pam.Error {
 	if b.AllowN(now, 1) {
