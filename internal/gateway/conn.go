@@ -245,7 +245,7 @@ func (c *conn) gone() {
 		slog.String("detail", cause.Detail),
 		slog.String("user", string(user)),
 		slog.String("peer", c.peer.String()),
-		slog.Duration("open", c.gateway.Now().Sub(c.opened).Round(time.Millisecond)),
-		slog.Duration("rtt", rtt),
+		slog.Int64("open_ms", c.gateway.Now().Sub(c.opened).Milliseconds()),
+		slog.Float64("rtt_ms", float64(rtt.Microseconds())/1000),
 	)
 }

@@ -64,17 +64,20 @@ func (c *conn) feed(p []byte) (open bool) {
 			c.mu.Unlock()
 			break
 		}
-		if got.kind == textMessage {
+		switch limited := c.limited(now, got.kind); {
+		case limited != nil:
+			c.mu.Lock()
+			c.happened(now, lifecycle.RateLimited{Err: limited})
+			c.mu.Unlock()
+		case got.kind == textMessage:
 			c.message(now, got.payload)
-		} else {
+		default:
 			c.control(now, got)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.dirty {
-		c.flush()
-	}
+	c.flush()
 	return c.life.Phase().Open()
 }
 
@@ -101,12 +104,6 @@ func (c *conn) control(now time.Time, got piece) {
 
 // message handles a text message: it asks the lifecycle whether it is served.
 func (c *conn) message(now time.Time, msg []byte) {
-	if limited := c.limited(now); limited != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.happened(now, lifecycle.RateLimited{Err: limited})
-		return
-	}
 	request, err := wire.ParseRequest(msg)
 	var refused *wire.RefusedError
 	if err != nil && !errors.As(err, &refused) {
@@ -140,10 +137,11 @@ func (c *conn) message(now time.Time, msg []byte) {
 	}
 }
 
-// limited says whether the connection sends more than it may.
-func (c *conn) limited(now time.Time) *pam.Error {
+// limited says whether the connection sends more frames than it may, whatever
+// they are; the end of one is always heard.
+func (c *conn) limited(now time.Time, k pieceKind) *pam.Error {
 	most := c.gateway.Limits.Frames
-	if most <= 0 {
+	if most <= 0 || k == nothing || k == closeFrame {
 		return nil
 	}
 	if c.frames == nil {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -108,7 +109,10 @@ func (c *conn) init(ctx context.Context, r wire.Init) {
 	c.session = session.ID
 	_ = c.sendText(func(dst []byte) []byte { return wire.AppendInitAck(dst, session.ID, version) })
 	c.mu.Unlock()
-	for _, cursor := range r.Conversations {
+	for _, cursor := range r.Conversations { // each is served as a request of its own
+		if !c.hold() {
+			return
+		}
 		c.subscribe(ctx, cursor)
 	}
 }
@@ -153,8 +157,11 @@ func (c *conn) chat(ctx context.Context, r wire.Chat) {
 	}
 }
 
-// await has a plain client wait for its turn.
+// await has a plain client wait for its turn, once though it asks twice.
 func (c *conn) await(ctx context.Context, accepted pam.Accepted, turn *plainTurn) {
+	if c.awaits(accepted.Turn) {
+		return
+	}
 	s := &subscription{conn: c, key: accepted.Key, plain: turn, cursor: accepted.Message.Seq - 1, lags: true}
 	watch, _, err := c.gateway.Conversations.Watch(ctx, accepted.Key, s, pam.Resume{})
 	if err != nil {
@@ -166,6 +173,12 @@ func (c *conn) await(ctx context.Context, accepted pam.Accepted, turn *plainTurn
 	defer c.mu.Unlock()
 	c.asked = append(c.asked, s)
 	c.replay()
+}
+
+func (c *conn) awaits(turn pam.TurnID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.asked, func(s *subscription) bool { return s.plain.turn == turn })
 }
 
 func (c *conn) subscribe(ctx context.Context, cursor wire.Cursor) {

@@ -183,9 +183,10 @@ func (g *Gateway) Flush() {
 	g.dirtyMu.Unlock()
 }
 
-// later has c flushed after the batch. The caller holds c.mu.
+// later has c flushed after the batch, unless somebody writes already: then it
+// was not a batch that brought it, but a replay. The caller holds c.mu.
 func (g *Gateway) later(c *conn) {
-	if c.dirty {
+	if c.dirty || c.out.pumping {
 		return
 	}
 	c.dirty = true

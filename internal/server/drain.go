@@ -21,7 +21,7 @@ func (s *Server) drain(server *http.Server) {
 	s.draining.Store(true)
 	s.lock.draining()
 	running := s.hub.Running()
-	s.Logger.Info("draining", "turns_running", running, "connections_open", s.gateway.Stats().Open, "at_most", s.Settings.Drain)
+	s.Logger.Info("draining", "turns_running", running, "connections_open", s.gateway.Stats().Open, "at_most_s", s.Settings.Drain.Seconds())
 
 	turns, stopTurns := context.WithTimeout(context.Background(), s.Settings.Drain)
 	defer stopTurns()
@@ -35,5 +35,5 @@ func (s *Server) drain(server *http.Server) {
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
 	}
-	s.Logger.Info("stopped", "took", s.Now().Sub(began).Round(time.Millisecond))
+	s.Logger.Info("stopped", "took_ms", s.Now().Sub(began).Milliseconds())
 }
