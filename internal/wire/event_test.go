@@ -272,6 +272,21 @@ func TestDecodeEventTakesWhatComesLater(t *testing.T) {
 	}
 }
 
+// TestDecodeEventLongTimes holds that a time beyond what a Duration holds does
+// not wrap around.
+func TestDecodeEventLongTimes(t *testing.T) {
+	t.Parallel()
+	for ms, want := range map[string]time.Duration{
+		"1500": 1500 * time.Millisecond, "-1": -time.Millisecond, "9223372036854": 9223372036854 * time.Millisecond,
+		"9223372036855": 9223372036854 * time.Millisecond, "9223372036854775807": 9223372036854 * time.Millisecond, "-9223372036854775808": -9223372036854 * time.Millisecond,
+	} {
+		e, err := wire.DecodeEvent("u", []byte(`{"type":"chat_response_complete","seq":1,"status":"completed","processing_time_ms":`+ms+`}`))
+		if c, ok := e.Body.(pam.Complete); err != nil || !ok || c.ProcessingTime != want {
+			t.Errorf("%s ms are read as %+v, %v; want %v", ms, e.Body, err, want)
+		}
+	}
+}
+
 // TestAppendEventAllocates holds the price of a delta: nothing where there is
 // room, and one piece of memory where there is none.
 //
