@@ -18,6 +18,7 @@ const (
 	grace     = 250 * time.Millisecond // for a tool to return once it was told to
 	maxStuck  = 128                    // calls that may hang at once before no more are made
 	toolPhase = "tool:"
+	inDoubt   = " Nobody knows whether it took effect."
 	resultCut = "\n[cut by PAM: the result was longer than 64 KiB]"
 )
 
@@ -153,13 +154,18 @@ func (x *run) outcome(ctx context.Context, call pam.Call, result string, err err
 		if x.specs[call.Name].Repeatable {
 			return pam.CallFailed, lost.sentence
 		}
-		return pam.CallInDoubt, lost.sentence + " Nobody knows whether it took effect."
+		return pam.CallInDoubt, lost.sentence + inDoubt
 	}
+	sentence := "The tool failed."
 	var e *pam.Error
 	if errors.As(err, &e) && e.Message != "" {
-		return pam.CallFailed, clip(e.Message)
+		sentence = clip(strings.ToValidUTF8(e.Message, "\uFFFD"))
 	}
-	return pam.CallFailed, "The tool failed."
+	if e != nil && e.Code == pam.CodeInternal && !x.specs[call.Name].Repeatable {
+		// A mistake in the tool: it may lie behind the effect.
+		return pam.CallInDoubt, clip(sentence + inDoubt)
+	}
+	return pam.CallFailed, sentence
 }
 
 // clip cuts a result at its limit and says so in it.

@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	bytesPerToken = 4  // an estimate: what the provider counts, only it knows
+	bytesPerToken = 4 // an estimate: what the provider counts, only it knows
+	journalled    = 3 // bytes of a turn in the journal for one of its text: JSON, and the text twice
+	maxPast       = 16 << 20
 	perMessage    = 16 // bytes of a message beyond its text: its role, its brackets
 )
 
@@ -34,13 +36,11 @@ func (x *run) learn(ctx context.Context) (omitted int, err error) {
 		Session: s, Instructions: x.Instructions, Context: known.JSON, Memory: memory,
 		Tools: x.offered,
 	}
-	var turns []pam.Turn
-	more := 0
-	if room := x.room(); room > 0 {
-		turns, more, err = x.w.Earlier(ctx, x.turn.Seq, room)
-		if err != nil {
-			return 0, stored("turn.history", err)
-		}
+	// Even where there is no room: what is left out is counted.
+	room := min(max(x.room(), 1)*journalled, maxPast)
+	turns, more, err := x.w.Earlier(ctx, x.turn.Seq, room)
+	if err != nil {
+		return 0, stored("turn.history", err)
 	}
 	for _, t := range turns {
 		m := turnMessages(t)

@@ -62,8 +62,8 @@ type Writer interface {
 // History is a conversation's past.
 type History interface {
 	// Earlier returns the turns before the one whose question has the number
-	// before, newest first, of together about maxBytes at most; more is how
-	// many there are beyond them.
+	// before, newest first, of together about maxBytes of the journal; more is
+	// how many there are beyond them.
 	Earlier(ctx context.Context, before int64, maxBytes int) (turns []pam.Turn, more int, err error)
 }
 
