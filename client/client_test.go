@@ -214,9 +214,7 @@ func TestRefusalPasses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			o := quick()
-			o.Backoff = client.Backoff{Base: 500 * time.Millisecond, Cap: 500 * time.Millisecond}
-			cl, _ := start(t, serve(t, c.do, func(p *peer) { p.greet(); p.stay() }), o)
+			cl, _ := start(t, serve(t, c.do, func(p *peer) { p.greet(); p.stay() }), quick())
 			state := until[client.Reconnecting](t, cl)
 			var lost *client.ConnectionError
 			if c.code == 0 && !errors.As(state.Cause, &lost) || c.code != 0 && pam.CodeOf(state.Cause) != c.code {
@@ -225,27 +223,6 @@ func TestRefusalPasses(t *testing.T) {
 			until[client.Connected](t, cl)
 		})
 	}
-}
-
-// TestRetryAfter: no earlier than the server has asked for.
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	const asked = 300 * time.Millisecond
-	var closed atomic.Int64
-	c, _ := start(t, serve(t,
-		func(p *peer) {
-			p.refuse(&pam.Error{Code: pam.CodeOverloaded, RetryAfter: asked}, wire.About{})
-			closed.Store(time.Now().UnixNano())
-			p.end(wire.CloseTryAgain)
-		},
-		func(p *peer) {
-			if waited := time.Since(time.Unix(0, closed.Load())); waited < asked {
-				t.Errorf("came back after %v", waited)
-			}
-			p.greet()
-			p.stay()
-		}), quick())
-	until[client.Connected](t, c)
 }
 
 func TestGoAway(t *testing.T) {
@@ -296,84 +273,6 @@ func TestGoAway(t *testing.T) {
 			t.Errorf("second answer = %q", got)
 		}
 	})
-}
-
-// TestDeadPeer: a server that says nothing is not called connected, and is left.
-func TestDeadPeer(t *testing.T) {
-	t.Parallel()
-	const heartbeat = 100 * time.Millisecond
-	var pinged atomic.Bool
-	c, _ := start(t, serve(t,
-		func(p *peer) {
-			p.greetWith(heartbeat)
-			for {
-				switch p.read().(type) {
-				case wire.Ping: // not answered
-					pinged.Store(true)
-				case nil:
-					return
-				}
-			}
-		},
-		func(p *peer) { p.greet(); p.stay() }), quick())
-	until[client.Connected](t, c)
-	began := time.Now()
-	until[client.Silent](t, c)
-	if d := time.Since(began); d > heartbeat*2 {
-		t.Errorf("silent after %v of heartbeats of %v", d, heartbeat)
-	}
-	until[client.Reconnecting](t, c)
-	if d := time.Since(began); d < heartbeat*2 || d > heartbeat*4 {
-		t.Errorf("given up after %v of heartbeats of %v", d, heartbeat)
-	}
-	if !pinged.Load() {
-		t.Error("no ping was sent")
-	}
-	until[client.Connected](t, c)
-}
-
-// TestAlive: any sign of life keeps a connection.
-func TestAlive(t *testing.T) {
-	t.Parallel()
-	const heartbeat = 60 * time.Millisecond
-	for _, c := range []struct {
-		name string
-		do   func(*peer)
-	}{
-		{"pong", func(p *peer) {
-			for r := p.read(); r != nil; r = p.read() {
-				if _, ok := r.(wire.Ping); ok {
-					p.send(wire.AppendPong(nil, nil, time.Now()))
-				}
-			}
-		}},
-		{"ping frame", func(p *peer) {
-			for range 10 {
-				time.Sleep(heartbeat)
-				p.send(wire.AppendPing(nil, time.Now()))
-			}
-			p.stay()
-		}},
-		{"control frame", func(p *peer) {
-			go p.stay()
-			for p.ctx.Err() == nil && p.conn.Ping(p.ctx) == nil {
-				time.Sleep(heartbeat / 2)
-			}
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			cl, _ := start(t, serve(t, func(p *peer) { p.greetWith(heartbeat); c.do(p) }), quick())
-			until[client.Connected](t, cl)
-			ctx, cancel := context.WithTimeout(t.Context(), 8*heartbeat)
-			defer cancel()
-			for state := range cl.States(ctx) {
-				if _, ok := state.(client.Reconnecting); ok {
-					t.Fatalf("state = %#v", state)
-				}
-			}
-		})
-	}
 }
 
 func TestMessageRefused(t *testing.T) {

@@ -91,7 +91,7 @@ func (l *loop) run(ctx context.Context) error {
 
 // dial starts an attempt.
 func (l *loop) dial(ctx context.Context) {
-	l.c.state.set(Connecting{Attempt: l.attempt + 1})
+	l.say(Connecting{Attempt: l.attempt + 1})
 	result := make(chan dialled, 1)
 	l.dialled = result
 	over, token := l.c.over, l.options.Token
@@ -196,7 +196,7 @@ func (l *loop) ended(cause error) {
 	in := l.options.Backoff.delay(l.attempt, asked)
 	l.attempt++
 	l.due = l.now.Add(in)
-	l.c.state.set(Reconnecting{In: in, At: l.due, Attempt: l.attempt + 1, Cause: cause})
+	l.say(Reconnecting{In: in, At: l.due, Attempt: l.attempt + 1, Cause: cause})
 }
 
 // advice is what to do after cause.
@@ -252,5 +252,16 @@ func (l *loop) stop(state State, cause error) {
 		u.err = cause
 		close(u.done)
 	}
+	if l.options.OnState != nil {
+		l.options.OnState(state)
+	}
 	l.c.state.finish(state, nil)
+}
+
+// say tells how the connection stands.
+func (l *loop) say(state State) {
+	if l.options.OnState != nil {
+		l.options.OnState(state)
+	}
+	l.c.state.set(state)
 }

@@ -28,6 +28,10 @@ type Options struct {
 	// again where the journal has begun another life. It must not block.
 	OnEvent func(pam.Event)
 
+	// OnState is called by the client's own goroutine with each state, none left
+	// out. It must not block.
+	OnState func(State)
+
 	// Backoff spaces the attempts to connect.
 	Backoff Backoff
 

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -18,15 +19,22 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 2 * time.Minute
 
 // serve is a server over real sockets that plays one script a connection, the
 // last one again and again. It returns its address.
 func serve(t *testing.T, scripts ...func(*peer)) string {
 	t.Helper()
-	var n atomic.Int64
 	ctx, cancel := context.WithCancel(context.Background())
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(play(ctx, t, scripts))
+	t.Cleanup(func() { cancel(); server.Close() })
+	return server.URL
+}
+
+// play plays the scripts until ctx is done.
+func play(ctx context.Context, t *testing.T, scripts []func(*peer)) http.Handler {
+	var n atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := min(int(n.Add(1)), len(scripts)) - 1
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{wire.SubprotocolV1}})
 		if err != nil {
@@ -34,13 +42,55 @@ func serve(t *testing.T, scripts ...func(*peer)) string {
 			return
 		}
 		defer conn.CloseNow()
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
 		scripts[i](&peer{t: t, conn: conn, ctx: ctx, request: r})
-	}))
-	t.Cleanup(func() { cancel(); server.Close() })
-	return server.URL
+	})
 }
+
+// bubble is serve within a synctest bubble: the same HTTP and WebSocket, over
+// pipes, so that time is exact. It returns the options that reach it.
+func bubble(t *testing.T, scripts ...func(*peer)) client.Options {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	pipes := &pipes{conns: make(chan net.Conn), done: ctx.Done()}
+	server := &http.Server{Handler: play(ctx, t, scripts)}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(pipes) }()
+	transport := &http.Transport{DialContext: pipes.dial}
+	t.Cleanup(func() { cancel(); server.Close(); <-served; transport.CloseIdleConnections() })
+	o := quick()
+	o.HTTPClient = &http.Client{Transport: transport}
+	return o
+}
+
+// pipes is a network of net.Pipe.
+type pipes struct {
+	conns chan net.Conn
+	done  <-chan struct{}
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // peer is the server's end of one connection.
 type peer struct {
@@ -99,6 +149,16 @@ func (p *peer) stay() {
 	}
 }
 
+// pause waits; it is false where the test is over.
+func (p *peer) pause(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-p.ctx.Done():
+		return false
+	}
+}
+
 func (p *peer) subscribed(c pam.ConversationID, epoch pam.Epoch, seq, from int64, reset bool) {
 	p.send(wire.AppendSubscribed(nil, wire.Subscription{Conversation: c, Epoch: epoch, Seq: seq, From: from, Reset: reset}))
 }
@@ -134,9 +194,17 @@ func quick() client.Options {
 	}
 }
 
+// device is a client and all states that it was in.
+type device struct {
+	*client.Client
+	states chan client.State
+}
+
 // start runs a client; the outcome of Run comes on the channel.
-func start(t *testing.T, address string, o client.Options) (*client.Client, <-chan error) {
+func start(t *testing.T, address string, o client.Options) (device, <-chan error) {
 	t.Helper()
+	states := make(chan client.State, 10_000)
+	o.OnState = func(s client.State) { states <- s }
 	c, err := client.New(address, o)
 	if err != nil {
 		t.Fatal(err)
@@ -145,11 +213,11 @@ func start(t *testing.T, address string, o client.Options) (*client.Client, <-ch
 	finished := make(chan struct{})
 	go func() { defer close(finished); end <- c.Run(context.Background()) }()
 	t.Cleanup(func() { c.Close(); <-finished })
-	return c, end
+	return device{c, states}, end
 }
 
 // ask sends a message and returns its answer's handle.
-func ask(t *testing.T, c *client.Client, m client.Message) *client.Answer {
+func ask(t *testing.T, c device, m client.Message) *client.Answer {
 	t.Helper()
 	a, err := c.Chat(t.Context(), m)
 	if err != nil {
@@ -173,19 +241,21 @@ func wait(t *testing.T, a *client.Answer) string {
 	return pam.Text(turn.Parts)
 }
 
-// until waits for a state of type S, and returns it.
-func until[S client.State](t *testing.T, c *client.Client) S {
+// until waits for the next state of type S, and returns it.
+func until[S client.State](t *testing.T, c device) S {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	late := time.After(patience)
 	var last client.State
-	for state := range c.States(ctx) {
-		if s, ok := state.(S); ok {
-			return s
+	for {
+		select {
+		case state := <-c.states:
+			if s, ok := state.(S); ok {
+				return s
+			}
+			last = state
+		case <-late:
+			var want S
+			t.Fatalf("state %T never came; the last was %#v", want, last)
 		}
-		last = state
 	}
-	var want S
-	t.Fatalf("state %T never came; the last was %#v", want, last)
-	return want
 }

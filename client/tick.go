@@ -66,12 +66,12 @@ func (l *loop) pulse() time.Duration {
 		return l.lose(&ConnectionError{URL: l.c.url, Reached: true, Err: errSilent})
 	case quiet >= beat*3/2:
 		if _, silent := l.c.State().(Silent); !silent {
-			l.c.state.set(Silent{Since: c.lastHeard()})
+			l.say(Silent{Since: c.lastHeard()})
 		}
 		return beat*5/2 - quiet
 	}
 	if _, connected := l.c.State().(Connected); !connected {
-		l.c.state.set(Connected{Connection: c.greeting.Connection, ServerVersion: c.greeting.ServerVersion})
+		l.say(Connected{Connection: c.greeting.Connection, ServerVersion: c.greeting.ServerVersion})
 	}
 	if quiet < beat {
 		return beat - quiet
