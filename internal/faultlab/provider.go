@@ -59,27 +59,30 @@ func (r *Request) Aborted() <-chan struct{} { return r.aborts }
 
 // Asked is the body of a request, as far as tests ask for it.
 type Asked struct {
-	Number   int    `json:"-"`
-	Model    string `json:"model"`
-	Stream   bool   `json:"stream"`
-	Messages []struct {
-		Role       string  `json:"role"`
-		Content    *string `json:"content"`
-		ToolCallID string  `json:"tool_call_id"`
-		ToolCalls  []struct {
-			ID       string `json:"id"`
-			Type     string `json:"type"`
-			Function struct {
-				Name      string `json:"name"`
-				Arguments string `json:"arguments"`
-			} `json:"function"`
-		} `json:"tool_calls"`
-	} `json:"messages"`
-	Tools []struct {
+	Number   int            `json:"-"`
+	Model    string         `json:"model"`
+	Stream   bool           `json:"stream"`
+	Messages []AskedMessage `json:"messages"`
+	Tools    []struct {
 		Function struct {
 			Name string `json:"name"`
 		} `json:"function"`
 	} `json:"tools"`
+}
+
+// AskedMessage is a message of a request.
+type AskedMessage struct {
+	Role       string  `json:"role"`
+	Content    *string `json:"content"`
+	ToolCallID string  `json:"tool_call_id"`
+	ToolCalls  []struct {
+		ID       string `json:"id"`
+		Type     string `json:"type"`
+		Function struct {
+			Name      string `json:"name"`
+			Arguments string `json:"arguments"`
+		} `json:"function"`
+	} `json:"tool_calls"`
 }
 
 // NewProvider starts a provider for the length of t. Requests are answered with
@@ -206,39 +209,41 @@ func (a *Asked) fault() string {
 	if len(a.Messages) == 0 {
 		return "Invalid 'messages': empty array."
 	}
-	open := map[string]bool{}
+	open := map[string]bool{} // calls without their results
 	for i, m := range a.Messages {
 		if m.Role != "tool" && len(open) > 0 {
 			return fmt.Sprintf("An assistant message with 'tool_calls' must be followed by tool messages (messages.%d)", i)
 		}
-		switch m.Role {
-		case "system", "user":
-			if m.Content == nil {
-				return fmt.Sprintf("Invalid value for 'messages.%d.content': null", i)
-			}
-		case "assistant":
-			if m.Content == nil && len(m.ToolCalls) == 0 {
-				return fmt.Sprintf("Invalid value for 'messages.%d.content': null", i)
-			}
-			for _, c := range m.ToolCalls {
-				if c.ID == "" || len(c.ID) > 40 || open[c.ID] || c.Type != "function" || c.Function.Name == "" {
-					return fmt.Sprintf("Invalid 'messages.%d.tool_calls'", i)
-				}
-				open[c.ID] = true
-			}
-		case "tool":
-			if !open[m.ToolCallID] || m.Content == nil {
-				return fmt.Sprintf("messages.%d: a message with role 'tool' must answer a preceding call", i)
-			}
-			delete(open, m.ToolCallID)
-		default:
-			return fmt.Sprintf("Invalid value for 'messages.%d.role'", i)
+		if !m.good(open) {
+			return fmt.Sprintf("Invalid 'messages.%d' with role %q", i, m.Role)
 		}
 	}
 	if len(open) > 0 {
 		return "An assistant message with 'tool_calls' must be followed by tool messages"
 	}
 	return ""
+}
+
+// good reports whether the real one would take a message behind the calls that
+// are open, and keeps open up to date.
+func (m *AskedMessage) good(open map[string]bool) bool {
+	switch m.Role {
+	case "system", "user":
+		return m.Content != nil
+	case "assistant":
+		for _, c := range m.ToolCalls {
+			if c.ID == "" || len(c.ID) > 40 || open[c.ID] || c.Type != "function" || c.Function.Name == "" {
+				return false
+			}
+			open[c.ID] = true
+		}
+		return m.Content != nil || len(m.ToolCalls) > 0
+	case "tool":
+		known := open[m.ToolCallID]
+		delete(open, m.ToolCallID)
+		return known && m.Content != nil
+	}
+	return false
 }
 
 // Wire is the connection that an answer is written to.

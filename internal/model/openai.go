@@ -135,8 +135,7 @@ func (o *OpenAI) unreached(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var known *pam.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*pam.Error](err); ok {
 		return known
 	}
 	return o.unavailable("openai.connect", err)

@@ -298,6 +298,8 @@ func TestOpenAICancel(t *testing.T) {
 
 // TestOpenAIReadsNoEnvironment holds that nothing of the SDK's variables goes
 // to an endpoint that they are not meant for.
+//
+//nolint:paralleltest // it sets the environment
 func TestOpenAIReadsNoEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"OPENAI_API_KEY": "stray-1", "OPENAI_ADMIN_KEY": "stray-2", "OPENAI_ORG_ID": "stray-3", "OPENAI_PROJECT_ID": "stray-4",

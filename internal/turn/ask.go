@@ -52,8 +52,8 @@ func (x *run) ask(ctx context.Context) (*reply, error) {
 
 // again says whether a failure may pass by itself, and how long to give it.
 func again(err error) (time.Duration, bool) {
-	var e *pam.Error
-	if !errors.As(err, &e) || e.Code != pam.CodeProviderUnavailable && e.Code != pam.CodeProviderRateLimited {
+	e, ok := errors.AsType[*pam.Error](err)
+	if !ok || e.Code != pam.CodeProviderUnavailable && e.Code != pam.CodeProviderRateLimited {
 		return 0, false
 	}
 	if e.RetryAfter > patientest {

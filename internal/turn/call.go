@@ -149,16 +149,15 @@ func (x *run) outcome(ctx context.Context, call pam.Call, result string, err err
 	}
 	x.Log.LogAttrs(ctx, slog.LevelWarn, "tool failed",
 		append(logged(x, err), slog.String("tool", call.Name))...)
-	var lost *lostError
-	if errors.As(err, &lost) {
+	if lost, ok := errors.AsType[*lostError](err); ok {
 		if x.specs[call.Name].Repeatable {
 			return pam.CallFailed, lost.sentence
 		}
 		return pam.CallInDoubt, lost.sentence + inDoubt
 	}
 	sentence := "The tool failed."
-	var e *pam.Error
-	if errors.As(err, &e) && e.Message != "" {
+	e, _ := errors.AsType[*pam.Error](err)
+	if e != nil && e.Message != "" {
 		sentence = clip(strings.ToValidUTF8(e.Message, "\uFFFD"))
 	}
 	if e != nil && e.Code == pam.CodeInternal && !x.specs[call.Name].Repeatable {

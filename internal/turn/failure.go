@@ -15,8 +15,7 @@ func failure(err error) *pam.Failure {
 		return nil
 	}
 	f := &pam.Failure{Code: pam.CodeOf(err)}
-	var e *pam.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pam.Error](err); ok {
 		f.Message, f.Hint = e.Message, e.Hint
 	}
 	return f

@@ -148,13 +148,10 @@ func (e *refusedError) Unwrap() error { return e.err }
 
 // over reports whether err means that the turn is no longer ours to end.
 func over(err error) bool {
-	var refused *refusedError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*refusedError](err)
+	if !ok {
 		return false
 	}
-	var e *pam.Error
-	if !errors.As(refused.err, &e) {
-		return true
-	}
-	return e.Code != pam.CodeStoreUnavailable && e.Code != pam.CodeStoreFull
+	e, ok := errors.AsType[*pam.Error](refused.err)
+	return !ok || e.Code != pam.CodeStoreUnavailable && e.Code != pam.CodeStoreFull
 }
