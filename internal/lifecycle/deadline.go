@@ -91,9 +91,6 @@ func (m *Machine) beat(s ender, t time.Duration) Actions {
 	m.pingDue = after(t, m.settings.Heartbeat)
 	m.pinged = t
 	m.nonce++
-	if m.nonce == 0 { // which no ping has
-		m.nonce = 1
-	}
 	m.flags.set(pinging)
 	return just(SendPing{m.nonce})
 }

@@ -37,7 +37,7 @@ type (
 	Heard struct{}
 
 	// Pong: a pong came. Nonce is that of the SendPing it answers; any other
-	// pong, and one whose payload is no nonce, has 0.
+	// pong, and one whose payload is no nonce, has 0, which no ping has.
 	Pong struct{ Nonce uint32 }
 
 	// Frame: a good frame came, and wants to be served.

@@ -393,6 +393,81 @@ func TestLateTickIsForgivenOnce(t *testing.T) {
 	want(t, "late again", l.on(lifecycle.Tick{}), closing(pam.CodeHeartbeatTimeout))
 }
 
+// TestForgivenAgain: a peer that spoke in between is given its time again.
+func TestForgivenAgain(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	for nonce := range uint32(3) {
+		l.now = l.now.Add(10 * heartbeat)
+		want(t, "10 heartbeats late", l.on(lifecycle.Tick{}), lifecycle.SendPing{Nonce: nonce + 1})
+		l.on(lifecycle.Heard{})
+	}
+}
+
+// TestMissedPings: pings that were not asked for in time are not made up for.
+func TestMissedPings(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	for range 10 {
+		l.now = l.now.Add(heartbeat)
+		l.on(lifecycle.Heard{})
+	}
+	want(t, "10 heartbeats late", l.on(lifecycle.Tick{}), lifecycle.SendPing{Nonce: 1})
+	if next := l.Next(); !next.Equal(l.now.Add(heartbeat)) {
+		t.Errorf("next in %v", next.Sub(l.now))
+	}
+}
+
+// TestOutOfOrder: a time read a little before its predecessor counts as that.
+func TestOutOfOrder(t *testing.T) {
+	t.Parallel()
+	l := signedIn(true)
+	l.pass(heartbeat)
+	l.now = l.now.Add(-time.Millisecond)
+	l.on(lifecycle.Pong{Nonce: 1})
+	if l.RTT() != 0 {
+		t.Errorf("round trip %v", l.RTT())
+	}
+}
+
+// TestDeadPeerIsToldOnce: what else is due at that very moment is not said.
+func TestDeadPeerIsToldOnce(t *testing.T) {
+	t.Parallel()
+	l := begin(true)
+	p := l.principal(heartbeat*12/5 + time.Minute)
+	l.on(lifecycle.Accepted{}, lifecycle.Authenticated{Principal: p})
+	others, _ := pings(l.pass(time.Minute))
+	want(t, "silence", others, closing(pam.CodeHeartbeatTimeout))
+}
+
+// TestOddExpiries: a credential that is over already ends at once, one that
+// ends after all times that can be reckoned with does not, and one without an
+// end never.
+func TestOddExpiries(t *testing.T) {
+	t.Parallel()
+	for name, expires := range map[string]time.Time{
+		"the year 9999": time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+		"no end":        {},
+	} {
+		l := begin(true)
+		l.on(lifecycle.Accepted{})
+		l.pass(time.Second)
+		p := &pam.Principal{User: "ada", Expires: expires}
+		want(t, name, l.on(lifecycle.Authenticated{Principal: p}), lifecycle.SendConnected{})
+		others, n := l.lively(10 * heartbeat)
+		want(t, name, others)
+		if n != 10 {
+			t.Errorf("%s: %d pings", name, n)
+		}
+	}
+	l := begin(true)
+	l.on(lifecycle.Accepted{})
+	p := l.principal(-time.Second)
+	want(t, "over already", l.on(lifecycle.Authenticated{Principal: p}),
+		lifecycle.SendConnected{}, lifecycle.SendAuthExpiring{At: p.Expires})
+	want(t, "over already", l.pass(time.Millisecond), closing(pam.CodeTokenExpired))
+}
+
 // TestSmall: 10,000 of them lie about, and most events change nothing.
 //
 //nolint:paralleltest // AllocsPerRun counts the allocations of the whole process
