@@ -121,17 +121,18 @@ func (f *chatFlags) ask(cmd *cobra.Command, address string, set *settings.Settin
 	}
 	ctx := cmd.Context()
 	if f.timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, f.timeout, errors.New("no answer came within "+f.timeout.String()))
-		defer stop()
+		var done context.CancelFunc
+		ctx, done = context.WithTimeoutCause(ctx, f.timeout, errors.New("no answer came within "+f.timeout.String()))
+		defer done()
 	}
-	c, err := client.New(address, o)
+	c, stop, err := connect(ctx, address, o)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = c.Run(context.WithoutCancel(ctx)) }() // its end is told by the answer
-	defer func() { c.Close(); <-ended }()
+	defer stop()
+	if screen, shown := screenOf(cmd.OutOrStdout()); shown && !f.json {
+		return chatError(cmd.ErrOrStderr(), terminal.Run(ctx, screen, terminal.Talk{Client: c, Address: address, Ask: &m}))
+	}
 	turn, err := terminal.Ask(ctx, c, m)
 	if !f.json {
 		if printErr := terminal.PrintText(cmd.OutOrStdout(), turn); err == nil {
