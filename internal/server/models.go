@@ -7,6 +7,7 @@ import (
 
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/model"
+	"github.com/pam-assistant/pam/internal/model/builtin"
 	"github.com/pam-assistant/pam/internal/settings"
 	"github.com/pam-assistant/pam/internal/tool"
 	"github.com/pam-assistant/pam/internal/turn"
@@ -46,7 +47,7 @@ func choose(set *settings.Settings, grammar *tool.Grammar) (turn.Model, string, 
 	if set.OpenAIKey.IsSet() {
 		why = "PAM_MODEL is not set; OPENAI_API_KEY is there, to use it set PAM_MODEL=openai/NAME"
 	}
-	return model.NewScript(), why, nil
+	return builtin.New(grammar), why, nil
 }
 
 // modelWatch remembers how the model fared, for health.
