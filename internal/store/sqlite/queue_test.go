@@ -131,14 +131,26 @@ func TestLogIsTrimmed(t *testing.T) {
 			continue
 		}
 		s.must(pam.Append{Key: key("c"), Events: deltas(seq, seq)})
-		if seq == 595 {
+		if seq == 101 {
 			s.must(pam.Append{Key: key("d"), Events: deltas(1, 1)})
 		}
 	}
 	s.stop()
-	if rows := count(t, path, "SELECT count(*) FROM log"); rows > 256 {
-		t.Errorf("%d rows are left", rows)
+	if first := count(t, path, "SELECT min(id) FROM log"); first < 80 || first > 101 {
+		t.Errorf("the log begins with row %d", first)
 	}
 	s = start(t, sqlite.Options{Path: path})
 	same(t, "a tail that the log holds", deltas(1, 1), s.load(key("d")).Live)
+	s.must(ending(key("d"), 1, 2))
+	for seq := int64(601); seq <= 1200; seq++ {
+		s.must(pam.Append{Key: key("e"), Events: deltas(seq-600, seq-600)})
+	}
+	s.must(ending(key("e"), 1, 601))
+	for seq := int64(1); seq <= 256; seq++ {
+		s.must(pam.Append{Key: key("f"), Events: deltas(seq, seq)})
+	}
+	s.stop()
+	if rows := count(t, path, "SELECT count(*) FROM log"); rows > 2*256 {
+		t.Errorf("%d rows are left", rows)
+	}
 }

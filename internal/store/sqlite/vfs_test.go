@@ -1,7 +1,11 @@
 package sqlite_test
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,8 +20,11 @@ type disk struct {
 	limited atomic.Bool
 	left    atomic.Int64 // bytes that may still be written, where limited
 	full    error        // what a write fails with then
-	sync    atomic.Pointer[error]
+	broken  atomic.Pointer[error]
 	open    error // what every opening of a file fails with
+
+	mu     sync.Mutex
+	synced map[string][]byte // what a power cut leaves of each file
 }
 
 func newDisk(t *testing.T, full error) *disk {
@@ -26,7 +33,10 @@ func newDisk(t *testing.T, full error) *disk {
 	if !ok {
 		t.Fatal("the system's VFS opens no file names")
 	}
-	d := &disk{VFSFilename: system, name: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), full: full}
+	d := &disk{
+		VFSFilename: system, name: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), full: full,
+		synced: map[string][]byte{},
+	}
 	vfs.Register(d.name, d)
 	t.Cleanup(func() { vfs.Unregister(d.name) })
 	return d
@@ -43,10 +53,10 @@ func (d *disk) free() { d.limited.Store(false) }
 // failSync makes every sync fail with err; nil mends it.
 func (d *disk) failSync(err error) {
 	if err == nil {
-		d.sync.Store(nil)
+		d.broken.Store(nil)
 		return
 	}
-	d.sync.Store(&err)
+	d.broken.Store(&err)
 }
 
 func (d *disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
@@ -57,13 +67,41 @@ func (d *disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, v
 	if err != nil {
 		return nil, flags, err
 	}
-	return &diskFile{File: f, disk: d}, flags, nil
+	return &diskFile{File: f, disk: d, name: name.String()}, flags, nil
+}
+
+func (d *disk) Delete(name string, syncDir bool) error {
+	d.mu.Lock()
+	delete(d.synced, name)
+	d.mu.Unlock()
+	return d.VFSFilename.Delete(name, syncDir)
+}
+
+// cut returns what a power cut would leave of the files now: of each what it
+// held when it was synced last.
+func (d *disk) cut() map[string][]byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.synced)
+}
+
+// put lays out files in a folder of their own, and returns it.
+func put(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 type diskFile struct {
 	vfs.File
 
 	disk *disk
+	name string
 }
 
 func (f *diskFile) SharedMemory() vfs.SharedMemory {
@@ -81,8 +119,18 @@ func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *diskFile) Sync(flags vfs.SyncFlag) error {
-	if err := f.disk.sync.Load(); err != nil {
+	if err := f.disk.broken.Load(); err != nil {
 		return *err
 	}
-	return f.File.Sync(flags)
+	if err := f.File.Sync(flags); err != nil {
+		return err
+	}
+	content, err := os.ReadFile(f.name)
+	if err != nil {
+		return err
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	f.disk.synced[f.name] = content
+	return nil
 }

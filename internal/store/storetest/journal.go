@@ -107,9 +107,11 @@ func fence(t *testing.T, b *bench) {
 
 func fenceReopened(t *testing.T, b *bench) {
 	k, folded := key("c"), key("folded")
-	a := appendOf(k, deltas(1, 1)...)
-	a.Fence = 7
-	b.must(a)
+	for seq, owner := range []int64{3, 7} { // the later one is in the tail alone
+		a := appendOf(k, deltas(int64(seq+1), int64(seq+1))...)
+		a.Fence = owner
+		b.must(a)
+	}
 	f := wholeTurn(folded)
 	f.Fence = 8
 	b.must(f)
