@@ -46,7 +46,8 @@ func TestRole(t *testing.T) {
 
 func TestHashContent(t *testing.T) {
 	t.Parallel()
-	if pam.HashContent("a") != pam.HashContent("a") || pam.HashContent("a") == pam.HashContent("b") || pam.HashContent("") == (pam.ContentHash{}) {
+	a, again, b := pam.HashContent("a"), pam.HashContent("a"), pam.HashContent("b")
+	if a != again || a == b || pam.HashContent("") == (pam.ContentHash{}) {
 		t.Error("a hash does not tell one message from another")
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pam-assistant/pam"
 	"pgregory.net/rapid"
+
+	"github.com/pam-assistant/pam"
 )
 
 func TestApply(t *testing.T) {
@@ -70,8 +71,14 @@ func TestApplyChangesNothingInPlace(t *testing.T) {
 			from := answers[rapid.IntRange(0, len(answers)-1).Draw(t, "from")]
 			id := rapid.SampledFrom([]pam.CallID{"1", "2"}).Draw(t, "id")
 			body := rapid.SampledFrom([]pam.EventBody{
-				pam.Delta{Content: "d"}, pam.ToolCall{CallID: id}, pam.ToolCallUpdate{CallID: id, Status: pam.CallCompleted, Result: "r"},
-				pam.Reset{Parts: shared}, pam.Complete{Parts: shared[:1]}, pam.Start{}, pam.UserMessage{}, pam.ConversationUpdated{},
+				pam.Delta{Content: "d"},
+				pam.ToolCall{CallID: id},
+				pam.ToolCallUpdate{CallID: id, Status: pam.CallCompleted, Result: "r"},
+				pam.Reset{Parts: shared},
+				pam.Complete{Parts: shared[:1]},
+				pam.Start{},
+				pam.UserMessage{},
+				pam.ConversationUpdated{},
 			}).Draw(t, "body")
 			keep(pam.Apply(from, body))
 			if rapid.Bool().Draw(t, "settle") {

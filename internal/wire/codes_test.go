@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
 )
@@ -81,7 +82,7 @@ func TestMeaningCloses(t *testing.T) {
 		if got := wire.AfterClose(closing); got != row.advice {
 			t.Errorf("after %d: %v, want %v", closing, got, row.advice)
 		}
-		for _, code := range strings.Fields(row.codes) {
+		for code := range strings.FieldsSeq(row.codes) {
 			want[code] = closing
 			advice := row.advice
 			if code == "jwks_unavailable" { // "ours: back off"
@@ -92,7 +93,7 @@ func TestMeaningCloses(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range strings.Fields(protocolOpen()) {
+	for code := range strings.FieldsSeq(protocolOpen()) {
 		want[code] = 0
 		if got := wire.AfterError(codeNamed(t, code)); got != wire.Stay {
 			t.Errorf("after %s: %v, want %v", code, got, wire.Stay)
@@ -124,7 +125,7 @@ func TestMeaningStatuses(t *testing.T) {
 	t.Parallel()
 	want, got := map[string]int{}, map[string]int{}
 	for status, codes := range protocolStatuses() {
-		for _, code := range strings.Fields(codes) {
+		for code := range strings.FieldsSeq(codes) {
 			want[code] = status
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/pam-assistant/pam"
 )
 
@@ -196,7 +197,7 @@ func appendRaw(dst []byte, name string, raw json.RawMessage) []byte {
 
 // appendString appends s as a JSON string; what is not UTF-8 becomes U+FFFD.
 func appendString(dst []byte, s string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, s) //nolint:errcheck // says only that it has mended s
+	dst, _ = jsontext.AppendQuote(dst, s) // the error says only that it has mended s
 	return dst
 }
 

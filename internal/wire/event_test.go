@@ -10,9 +10,10 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
-	"pgregory.net/rapid"
 )
 
 // TestEventRoundTrip holds that what is written is read again as it was, up to
@@ -141,7 +142,7 @@ func drawArguments(t *rapid.T) stdjson.RawMessage {
 	if rapid.Bool().Draw(t, "no arguments") {
 		return nil
 	}
-	quoted, _ := jsontext.AppendQuote(nil, hostile().Draw(t, "argument")) //nolint:errcheck // mended
+	quoted, _ := jsontext.AppendQuote(nil, hostile().Draw(t, "argument")) // the error says that it is mended
 	return stdjson.RawMessage(`{"a":` + string(quoted) + `,"\u0062":[1e400,-0,12345678901234567890,null,{}]}`)
 }
 

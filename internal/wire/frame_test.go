@@ -13,10 +13,11 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
-	"github.com/pam-assistant/pam"
-	"github.com/pam-assistant/pam/internal/wire"
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
+
+	"github.com/pam-assistant/pam"
+	"github.com/pam-assistant/pam/internal/wire"
 )
 
 func TestMain(m *testing.M) {

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
 )
@@ -53,7 +54,7 @@ func checkRefusal(t *testing.T, request wire.Request, err error) {
 		t.Fatalf("refused by %v, with %v", err, request)
 	}
 	var refused *wire.RefusedError
-	switch e.Code { //nolint:exhaustive // the others are the fault
+	switch e.Code {
 	case pam.CodeBadFrame:
 		if errors.As(err, &refused) {
 			t.Fatalf("bad_frame names ids: %v", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/pam-assistant/pam"
 )
 
@@ -371,12 +372,12 @@ func (f *fields) string(field string, v jsontext.Value) string {
 }
 
 func (f *fields) bool(field string, v jsontext.Value) bool {
-	switch v.Kind() {
-	case 't':
-		return true
-	case 'f', 'n', 0:
+	if absent(v) {
 		return false
 	}
-	f.invalid(field, "is not true or false")
-	return false
+	kind := v.Kind()
+	if kind != 't' && kind != 'f' {
+		f.invalid(field, "is not true or false")
+	}
+	return kind == 't'
 }

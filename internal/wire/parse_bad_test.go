@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"pgregory.net/rapid"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
-	"pgregory.net/rapid"
 )
 
 // TestParseRequestBadFrames holds what counts to three: that which is no JSON

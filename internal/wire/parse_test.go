@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
 )

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/pam-assistant/pam"
 )
 
