@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -187,6 +188,53 @@ func TestAnswerIsBounded(t *testing.T) {
 		if got := a.ask(t, question).text; len(got) > 64<<10 {
 			t.Errorf("%s: %d bytes", question, len(got))
 		}
+	}
+}
+
+func TestListsSome(t *testing.T) {
+	t.Parallel()
+	a := newAssistant(t, `{}`)
+	for i := range 60 {
+		a.store.memories = append(a.store.memories, pam.Memory{Key: fmt.Sprintf("k%d", i), Value: "v"})
+	}
+	got := a.ask(t, "what do you remember?").text
+	if strings.Count(got, "\n- k") != 40 || !strings.HasSuffix(got, "\n- and 20 more: ask what I remember about one of them.") {
+		t.Error(got)
+	}
+}
+
+func TestLongMessages(t *testing.T) {
+	t.Parallel()
+	a := newAssistant(t, `{}`)
+	fact := "remember " + strings.Repeat("ä", 2000)
+	if got := a.ask(t, fact); got.tool != "remember" || !strings.HasPrefix(got.text, "Remembered: ä") {
+		t.Errorf("%s: %.80s", got.tool, got.text)
+	}
+	if got := a.ask(t, "remember "+strings.Repeat("ä", 2001)); got.tool != "remember" || !strings.Contains(got.text, "too long to be remembered") {
+		t.Errorf("%s: %.80s", got.tool, got.text)
+	}
+	if got := a.ask(t, "remember "+strings.Repeat("ä", 20_000)); got.tool != "" || !strings.HasPrefix(got.text, "That message is too long for me.") {
+		t.Errorf("%s: %.80s", got.tool, got.text)
+	}
+}
+
+// BenchmarkUnderstand is what a question costs beside its tool: it is
+// understood twice.
+func BenchmarkUnderstand(b *testing.B) {
+	a := newAssistant(b, known)
+	for _, question := range []string{"hi", "what is 12% of 340?", "tell me a joke"} {
+		b.Run(question, func(b *testing.B) {
+			p := &pam.Prompt{
+				Context:  []byte(known),
+				Messages: []pam.Message{{Role: pam.FromUser, Text: question}},
+				Tools:    a.set.Specs(),
+			}
+			for b.Loop() {
+				if err := a.model.Stream(b.Context(), p, func(pam.Chunk) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 )
 
 const (
-	maxFacts     = 200 // of a context that are looked at
 	maxFactDepth = 8
 	maxShown     = 200 // characters of a value in an answer
 )
@@ -20,7 +19,8 @@ type fact struct {
 }
 
 // facts returns the values of a context, in its order: text, numbers, truth
-// values. What cannot be read is not there.
+// values. What cannot be read is not there. A context has at most 64 KiB, and
+// so has what is found in it.
 func facts(context []byte) []fact {
 	w := walker{decoder: jsontext.NewDecoder(strings.NewReader(string(context)))}
 	w.value(nil)
@@ -41,7 +41,7 @@ func (w *walker) value(path []string) bool {
 		return w.array(path)
 	case '"', '0', 't', 'f', 'n':
 		token, err := w.decoder.ReadToken()
-		if err != nil || len(w.found) == maxFacts {
+		if err != nil {
 			return false
 		}
 		if text := shown(token.String(), maxShown); text != "" && kind != 'n' {

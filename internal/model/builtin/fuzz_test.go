@@ -19,8 +19,8 @@ func FuzzUnderstand(f *testing.F) {
 	}
 	f.Add("forget e", "e", "\x00")
 	f.Add("what is my İ in km in m", "İ", "ß")
+	a := newAssistant(f, known)
 	f.Fuzz(func(t *testing.T, question, key, value string) {
-		a := newAssistant(t, known)
 		a.store.memories = []pam.Memory{{Key: key, Value: value}, {Key: "dog's name", Value: "Rex"}}
 		start := time.Now()
 		got := a.ask(t, question)

@@ -115,11 +115,11 @@ func notes(q asked, start string) (reply, bool) {
 	matches := func(value string) bool {
 		return strings.HasPrefix(topicOf(value)+" ", topicOf(start)+" ")
 	}
-	any := false
+	told := false
 	for _, m := range q.prompt.Memory {
-		any = any || matches(m.Value)
+		told = told || matches(m.Value)
 	}
-	if !any {
+	if !told {
 		return reply{}, false
 	}
 	r := call("recall", "query", start)
