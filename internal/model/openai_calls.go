@@ -41,7 +41,6 @@ type openCall struct {
 	index     int // -1: none
 	name      string
 	arguments []byte
-	whole     bool // its arguments came as an object: nothing may follow
 }
 
 // add takes a piece.
@@ -70,10 +69,6 @@ func (c *calls) add(p callPiece) error {
 	if p.Function.Name != call.name { // some repeat it with every piece
 		call.name += p.Function.Name
 	}
-	if call.whole && len(text) > 0 {
-		return badCall("a call that was whole goes on")
-	}
-	call.whole = call.whole || whole
 	call.arguments = append(call.arguments, text...)
 	if len(call.arguments) > maxArguments || len(call.name) > maxName {
 		return badCall("a call is too long")
@@ -96,7 +91,7 @@ func (c *calls) owner(p callPiece, whole bool) *openCall {
 		if !sameIndex {
 			continue
 		}
-		if p.Function.Name != "" && (whole || call.whole || object(call.arguments)) {
+		if p.Function.Name != "" && (whole || object(call.arguments)) {
 			return nil
 		}
 		return call

@@ -43,6 +43,7 @@ func TestOpenAICalls(t *testing.T) {
 		{"the id comes late", faultlab.Answer{piece(0, "", "add", ""), piece(0, "c1", "", `{"a":1}`)}, one},
 		{"the name in pieces", faultlab.Answer{piece(0, "c1", "a", ""), piece(0, "", "dd", ""), rest(0, `{"a":1}`)}, one},
 		{"one id, two indexes", faultlab.Answer{piece(0, "c1", "add", `{"a":1}`), piece(1, "c1", "add", `{"a":2}`)}, []pam.CallChunk{call("c1", "add", `{"a":1}`), call("c1", "add", `{"a":2}`)}},
+		{"a new id while the last call is open", faultlab.Answer{start(0, "c1", "now"), piece(0, "c2", "add", `{"a":2}`)}, []pam.CallChunk{call("c1", "now", `{}`), call("c2", "add", `{"a":2}`)}},
 		{"two in one chunk", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"index":0,"id":"c1","function":{"name":"add","arguments":"{\"a\":1}"}},{"index":1,"id":"c2","function":{"name":"add","arguments":"{\"a\":2}"}}]}`)}, two},
 		{"arguments as an object", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"id":"c1","function":{"name":"add","arguments":{"a":1}}},{"id":"c2","function":{"name":"add","arguments":{"a":2}}}]}`)}, two},
 		{"arguments as objects, no ids", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"function":{"name":"add","arguments":{"a":1}}},{"function":{"name":"add","arguments":{"a":2}}}]}`)}, []pam.CallChunk{call("", "add", `{"a":1}`), call("", "add", `{"a":2}`)}},

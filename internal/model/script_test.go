@@ -81,10 +81,10 @@ func TestScriptStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1010*time.Millisecond)
 		defer cancel()
-		n := 0
+		n, began := 0, time.Now()
 		err := model.NewScript().Stream(ctx, ask("bench d=200 r=20"), func(pam.Chunk) error { n++; return nil })
-		if !errors.Is(err, context.DeadlineExceeded) || n != 21 {
-			t.Errorf("%d deltas, %v; want 21 and the end of its context", n, err)
+		if !errors.Is(err, context.DeadlineExceeded) || n != 21 || time.Since(began) != 1010*time.Millisecond {
+			t.Errorf("%d deltas in %v, %v; want 21 and the end of its context, at once", n, time.Since(began), err)
 		}
 	})
 	enough := errors.New("enough")

@@ -29,14 +29,18 @@ type journal struct {
 	more   int
 	asked  int // maxBytes of the last Earlier
 
-	refuse func(pam.EventBody) error // before an event is taken
-	cancel context.CancelCauseFunc   // of the turn
+	refuse func(pam.EventBody) error            // before an event is taken
+	commit func(context.Context, pam.EventBody) // takes its time
+	cancel context.CancelCauseFunc              // of the turn
 	began  time.Time
 }
 
 var errOver = errors.New("the turn is over")
 
 func (j *journal) Append(ctx context.Context, body pam.EventBody) error {
+	if j.commit != nil {
+		j.commit(ctx, body)
+	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

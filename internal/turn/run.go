@@ -130,13 +130,14 @@ func (x *run) finish(ctx context.Context, err error) {
 // append writes body and keeps apart what the writer refuses and what is no
 // fault of its: that the turn's time is over.
 func (x *run) append(ctx context.Context, body pam.EventBody) error {
+	x.watch.write()
+	defer x.watch.written()
 	if err := x.w.Append(ctx, body); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		return &refusedError{err}
 	}
-	x.watch.shown()
 	return nil
 }
 

@@ -192,6 +192,16 @@ func TestLimits(t *testing.T) {
 			t.Errorf("the text is %q", got)
 		}
 	})
+	t.Run("one byte more", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(steps(chunks(text("1234567890"))), tools{})
+		b.Limits.Answer = 9
+		b.run(t)
+		b.failed(t, pam.CodeAnswerTooLong, "")
+		if got := pam.Text(b.parts); got != "123456789" {
+			t.Errorf("the text is %q", got)
+		}
+	})
 	t.Run("just the limit", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(steps(chunks(text("123456789"))), tools{})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/pam-assistant/pam"
 )
 
 // phaseModel is the phase of `turn_progress` while the model is waited for;
@@ -28,7 +30,7 @@ type watch struct {
 	abort   context.CancelCauseFunc
 	alive   time.Time // the model's last sign of life, or when it was asked
 	begun   bool      // whether it has begun to answer
-	held    bool      // the writer is waited for, not the model
+	held    bool      // the writer is waited for, not the model or a tool
 	stopped bool
 }
 
@@ -99,11 +101,18 @@ func (w *watch) taken(shown bool) {
 	}
 }
 
-// shown notes that the client was told something.
-func (w *watch) shown() {
+// write notes that the writer is waited for.
+func (w *watch) write() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = w.now()
+	w.held = true
+}
+
+// written notes that it is no longer, and that the client was told something.
+func (w *watch) written() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen, w.held = w.now(), false
 }
 
 // look does what is due.
@@ -115,7 +124,7 @@ func (w *watch) look() {
 	}
 	now := w.now()
 	if !now.Before(w.ends) {
-		w.cancel(late("turn.deadline", "The answer was not finished within "+spell(w.limits.Turn)+"; PAM stopped waiting for "+w.awaited()+"."))
+		w.cancel(w.overdue())
 		return
 	}
 	if limit, waits := w.patience(); waits && now.Sub(w.alive) >= limit {
@@ -167,10 +176,18 @@ func (w *watch) silence() error {
 	return late("turn.first_token", "The model did not begin to answer within "+spell(w.limits.FirstToken)+".")
 }
 
-// awaited names the phase in a sentence.
-func (w *watch) awaited() string {
+// overdue is the error of a turn whose time is over: it names what was waited
+// for last.
+func (w *watch) overdue() error {
+	code, awaited := pam.CodeProviderTimeout, "the model"
 	if name, ok := toolOf(w.phase); ok {
-		return "the tool " + name
+		awaited = "the tool " + name
 	}
-	return "the model"
+	if w.held {
+		code, awaited = pam.CodeStoreUnavailable, "its own store"
+	}
+	return &pam.Error{
+		Code: code, Op: "turn.deadline",
+		Message: "The answer was not finished within " + spell(w.limits.Turn) + "; PAM stopped waiting for " + awaited + ".",
+	}
 }

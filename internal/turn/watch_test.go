@@ -70,7 +70,7 @@ func TestDeadlines(t *testing.T) {
 func TestNoDeadlineForTheReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(steps(chunks(text("a"), text("b"), text("c"))), tools{})
+		b := newBench(steps(repeat(3, then(chunks(text("abc")), wait(20*time.Second)))), tools{})
 		b.refuse = func(body pam.EventBody) error {
 			if body.Kind() == pam.KindDelta {
 				time.Sleep(2 * time.Minute)
@@ -78,8 +78,41 @@ func TestNoDeadlineForTheReader(t *testing.T) {
 			return nil
 		}
 		b.run(t)
-		if end := b.complete(t); end.Status != pam.TurnCompleted || pam.Text(end.Parts) != "abc" {
+		if end := b.complete(t); end.Status != pam.TurnCompleted || pam.Text(end.Parts) != "abcabcabc" {
 			t.Errorf("%+v", end)
+		}
+	})
+}
+
+// TestStoreHangs holds that a store that does not answer is not taken for a
+// silent model either.
+func TestStoreHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(steps(chunks(text("a"), call("", "read", `{}`))), tools{"read": nil})
+		b.commit = func(ctx context.Context, body pam.EventBody) {
+			if body.Kind() == pam.KindToolCall {
+				<-ctx.Done()
+			}
+		}
+		b.run(t)
+		b.failed(t, pam.CodeStoreUnavailable, "The answer was not finished within 10 minutes; PAM stopped waiting for its own store.")
+	})
+}
+
+// TestSilentAtTheEnd holds that nothing is said while the end is written.
+func TestSilentAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(steps(chunks(text("a"))), tools{})
+		b.commit = func(_ context.Context, body pam.EventBody) {
+			if body.Kind() == pam.KindComplete {
+				time.Sleep(time.Minute)
+			}
+		}
+		b.run(t)
+		if end := b.complete(t); end.Status != pam.TurnCompleted || len(b.said) > 0 {
+			t.Errorf("%+v, and in the end %v", end, b.said)
 		}
 	})
 }
