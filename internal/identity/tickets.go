@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,7 +77,8 @@ func (t *Tickets) Issue(p pam.Principal) (ticket string, expires time.Time) {
 // by this process, was used before or is over is ticket_invalid; where more
 // tickets were used of late than can be remembered, it is overloaded.
 func (t *Tickets) Redeem(ticket string) (pam.Principal, error) {
-	if len(ticket) > maxTicketLength {
+	// The decoder would skip line breaks, and a ticket has one text.
+	if len(ticket) > maxTicketLength || strings.ContainsAny(ticket, "\r\n") {
 		return pam.Principal{}, ticketInvalid("it is not one of this process")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(ticket)

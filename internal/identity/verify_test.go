@@ -165,6 +165,7 @@ func hostilePayloads(t testing.TB) []hostile {
 		{"payload not UTF-8", raw(strings.Replace(good, "ada", "a\xffa", 1)), m},
 		{"payload lone surrogate", raw(strings.Replace(good, "ada", `a\ud800a`, 1)), m},
 		{"payload with a BOM", raw("\ufeff" + good), m},
+		{"payload cut, and forged", hs256(t, secretB+"x", goodHeader, good[:len(good)-1]), m},
 		{"sub twice", raw(strings.Replace(good, `{`, `{"sub":"eve",`, 1)), m},
 		{"twice in the depth", raw(strings.Replace(good, `{`, `{"x":{"a":1,"a":2},`, 1)), m},
 		{"no sub", p("sub", nil), m},
