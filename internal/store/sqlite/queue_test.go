@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/store/sqlite"
@@ -152,5 +153,29 @@ func TestLogIsTrimmed(t *testing.T) {
 	s.stop()
 	if rows := count(t, path, "SELECT count(*) FROM log"); rows > 2*256 {
 		t.Errorf("%d rows are left", rows)
+	}
+}
+
+// TestSpacing: what nobody hurries is committed at most once in 5 ms, however
+// it trickles in.
+func TestSpacing(t *testing.T) {
+	t.Parallel()
+	s := start(t, sqlite.Options{Path: filepath.Join(t.TempDir(), "pam.db")})
+	began := time.Now()
+	var all sync.WaitGroup
+	for seq := int64(1); seq <= 100; seq++ {
+		all.Add(1)
+		s.Append(&pam.Append{Key: key("c"), Events: deltas(seq, seq), Done: func(err error) {
+			if err != nil {
+				t.Errorf("append: %v", err)
+			}
+			all.Done()
+		}})
+		time.Sleep(time.Millisecond)
+	}
+	all.Wait()
+	most := int64(time.Since(began)/(5*time.Millisecond)) + 2
+	if commits := s.Stats().Commits; commits > most {
+		t.Errorf("%d commits where %d were due", commits, most)
 	}
 }
