@@ -31,8 +31,7 @@ func decode[T any](args stdjson.RawMessage) (T, error) {
 }
 
 func argumentFault(err error) fault {
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		name := quote(strings.TrimPrefix(string(semantic.JSONPointer), "/"))
 		switch {
 		case errors.Is(err, json.ErrUnknownName):
@@ -42,15 +41,14 @@ func argumentFault(err error) fault {
 		}
 		return fault("The argument " + name + " has the wrong type.")
 	}
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) && errors.Is(err, jsontext.ErrDuplicateName) {
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
 		return fault("An argument is there twice: " + quote(strings.TrimPrefix(string(syntactic.JSONPointer), "/")) + ".")
 	}
 	return fault("The arguments are not a valid JSON object.")
 }
 
 func kindName(t reflect.Type) string {
-	switch t.Kind() { //nolint:exhaustive // the kinds that arguments have
+	switch t.Kind() {
 	case reflect.String:
 		return "text"
 	case reflect.Bool:

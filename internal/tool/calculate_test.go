@@ -151,7 +151,7 @@ func FuzzCalculate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expression string) {
 		args, err := json.Marshal(map[string]string{"expression": expression})
 		if err != nil {
-			t.Skip() // it cannot be said in JSON
+			return // it cannot be said in JSON
 		}
 		start := time.Now()
 		line, err := tool.Calculate{}.Call(t.Context(), pam.Session{}, args)

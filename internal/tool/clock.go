@@ -41,8 +41,8 @@ func (t *CurrentTime) Spec() pam.ToolSpec {
 	}
 }
 
-// Call returns a line like `It is 14:05:07 on Wednesday, 25 November 2026
-// (Europe/Berlin, UTC+01:00).`
+// Call returns a line: It is 14:05:07 on Wednesday, 25 November 2026
+// (Europe/Berlin, UTC+01:00).
 func (t *CurrentTime) Call(ctx context.Context, session pam.Session, args stdjson.RawMessage) (string, error) {
 	a, err := decode[struct {
 		Place *string `json:"place"`
@@ -65,8 +65,8 @@ func (t *CurrentTime) Call(ctx context.Context, session pam.Session, args stdjso
 	if zone == "" {
 		return tellTime(t.now().UTC()) + " Your own time zone is not known: your context has no timezone.", nil
 	}
-	location, err := findZone(zone)
-	if err != nil {
+	location, ok := lookUpZone(zone)
+	if !ok {
 		return tellTime(t.now().UTC()) + " The timezone of your context is not known: " + quote(zone) + ".", nil
 	}
 	return tellTime(t.now().In(location)), nil

@@ -158,7 +158,7 @@ func FuzzConvert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, quantity, to string) {
 		args, err := json.Marshal(map[string]string{"quantity": quantity, "to": to})
 		if err != nil {
-			t.Skip() // it cannot be said in JSON
+			return // it cannot be said in JSON
 		}
 		start := time.Now()
 		line, err := tool.NewConvert(units).Call(t.Context(), pam.Session{}, args)

@@ -36,6 +36,11 @@ func (c *calculator) evaluate(n *node) (number, error) {
 	if err != nil {
 		return number{}, err
 	}
+	return c.operate(n, left, right)
+}
+
+// operate returns n's operation on the values of its parts.
+func (c *calculator) operate(n *node, left, right number) (number, error) {
 	switch n.op { //nolint:exhaustive // the others are no operations
 	case tokPlus:
 		return c.plus(n, left, right)

@@ -19,8 +19,7 @@ func (f fault) Error() string { return string(f) }
 // refuse turns err into an error that may be shown: a fault is the caller's,
 // anything else is ours and keeps its code.
 func refuse(op string, err error) error {
-	var f fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[fault](err); ok {
 		return &pam.Error{Code: pam.CodeInvalid, Op: op, Message: string(f)}
 	}
 	return &pam.Error{

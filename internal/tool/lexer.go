@@ -59,80 +59,104 @@ func lex(text string) ([]token, error) {
 	apart := false
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
-		known := len(tokens)
 		switch {
 		case unicode.IsSpace(r):
 			text, apart = text[size:], true
-		case r >= '0' && r <= '9', r == '.':
-			t, n, err := lexNumber(text)
-			if err != nil {
-				return nil, err
-			}
-			tokens, text = append(tokens, t), text[n:]
 		case strings.ContainsRune("$€£¥", r):
 			if currency != 0 && currency != r {
 				return nil, fault("Different currencies cannot be calculated with.")
 			}
 			currency, text = r, text[size:]
-		case unicode.IsLetter(r) && r != 'π':
-			n := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
-			if n < 0 {
-				n = len(text)
-			}
-			tokens, text = append(tokens, token{kind: tokWord, text: text[:n]}), text[n:]
 		default:
-			t, n := lexSign(text)
-			if n == 0 {
-				return nil, fault(quote(string(r)) + " is nothing to calculate with.")
+			t, n, err := lexOne(text, r)
+			if err != nil {
+				return nil, err
 			}
+			t.apart, apart = apart, false
 			tokens, text = append(tokens, t), text[n:]
-		}
-		if len(tokens) > known {
-			tokens[known].apart, apart = apart, false
 		}
 	}
 	tokens, err := words(tokens)
 	return append(tokens, token{kind: tokEnd}), err
 }
 
+// lexOne reads the token at the start of text, whose first character is r, and
+// returns its length.
+func lexOne(text string, r rune) (token, int, error) {
+	switch {
+	case r >= '0' && r <= '9', r == '.':
+		return lexNumber(text)
+	case unicode.IsLetter(r) && r != 'π':
+		n := spanOf(text, unicode.IsLetter)
+		return token{kind: tokWord, text: text[:n]}, n, nil
+	}
+	if t, n := lexSign(text); n > 0 {
+		return t, n, nil
+	}
+	return token{}, 0, fault(quote(string(r)) + " is nothing to calculate with.")
+}
+
+// spanOf returns the length of the start of s whose characters are all in set.
+func spanOf(s string, set func(rune) bool) int {
+	for i, r := range s {
+		if !set(r) {
+			return i
+		}
+	}
+	return len(s)
+}
+
 // lexNumber reads 12, 1,234.5, .5, 1e3, 1½ and the k of 80k.
 func lexNumber(text string) (token, int, error) {
-	n := strings.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && r != '.' && r != ',' })
-	if n < 0 {
-		n = len(text)
-	}
-	for n > 0 && (text[n-1] == ',' || text[n-1] == '.' && strings.Count(text[:n], ".") > 1) {
-		n--
-	}
-	digits := text[:n]
-	plain, ok := ungroup(digits)
-	if !ok {
-		return token{}, 0, fault(quote(digits) + " is no number: write a point before the decimals and commas, if any, between thousands.")
-	}
-	if e := exponentLength(text[n:]); e > 0 {
-		plain, n = plain+text[n:n+e], n+e
+	plain, n, err := lexDigits(text)
+	if err != nil {
+		return token{}, 0, err
 	}
 	d, _, err := apd.NewFromString(plain)
 	if err != nil || d.Form != apd.Finite || d.Exponent > maxExponent || d.Exponent < -maxDigits {
 		return token{}, 0, errTooBig
 	}
 	value := number{num: d, den: apd.New(1, 0)}
-	rest := text[n:]
-	switch {
-	case plain == "0" && len(rest) > 1 && (rest[0] == 'x' || rest[0] == 'X') && isHex(rest[1]):
-		return token{}, 0, fault("Only decimal numbers can be calculated with.")
-	case len(rest) > 0 && (rest[0] == 'k' || rest[0] == 'K') && !startsWithLetter(rest[1:]):
-		value.num.Exponent += 3
+	if hasKilo(text[n:]) {
+		d.Exponent += 3
 		n++
 	}
 	if f, size := vulgar(text[n:]); size > 0 {
-		sum, err := newCalculator().add(value, f)
-		if err != nil {
+		if value, err = newCalculator().add(value, f); err != nil {
 			return token{}, 0, err
 		}
-		value, n = sum, n+size
+		n += size
 	}
 	return token{kind: tokNumber, text: text[:n], value: value}, n, nil
+}
+
+// lexDigits reads the digits of a number, and its exponent, without commas;
+// n is the length of what it read.
+func lexDigits(text string) (plain string, n int, err error) {
+	n = spanOf(text, func(r rune) bool { return r >= '0' && r <= '9' || r == '.' || r == ',' })
+	for n > 0 && (text[n-1] == ',' || text[n-1] == '.' && strings.Count(text[:n], ".") > 1) {
+		n--
+	}
+	plain, ok := ungroup(text[:n])
+	if !ok {
+		return "", 0, fault(quote(text[:n]) + " is no number: write a point before the decimals and commas, if any, between thousands.")
+	}
+	if plain == "0" && isPrefix(text[n:]) {
+		return "", 0, fault("Only decimal numbers can be calculated with.")
+	}
+	e := exponentLength(text[n:])
+	return plain + text[n:n+e], n + e, nil
+}
+
+// hasKilo reports whether s begins with the k of 80k.
+func hasKilo(s string) bool {
+	return s != "" && (s[0] == 'k' || s[0] == 'K') && !startsWithLetter(s[1:])
+}
+
+// isPrefix reports whether a zero before s makes a number of another base:
+// x10, XFF.
+func isPrefix(s string) bool {
+	return len(s) > 1 && (s[0] == 'x' || s[0] == 'X') && isHex(s[1])
 }
 
 // ungroup removes the commas between thousands; any other comma is refused,
@@ -221,34 +245,44 @@ func lexSign(text string) (token, int) {
 		return token{kind: tokPower, text: "**"}, 2
 	}
 	r, n := utf8.DecodeRuneInString(text)
-	t := token{text: text[:n]}
+	t := token{kind: signOf(r), text: text[:n]}
 	switch r {
-	case '(', '[':
-		t.kind = tokOpen
-	case ')', ']':
-		t.kind = tokClose
-	case '+':
-		t.kind = tokPlus
-	case '-', '−', '–':
-		t.kind = tokMinus
-	case '*', '×', '·', '⋅', '∙':
-		t.kind = tokTimes
-	case '/', '÷', '∕', '⁄':
-		t.kind = tokDivide
-	case '^':
-		t.kind = tokPower
-	case '%':
-		t.kind = tokPercent
-	case '√':
-		t.kind = tokRoot
-	case 'π':
-		t.kind = tokPi
 	case '²':
-		t.kind, t.value = tokSuper, whole(2)
+		t.value = whole(2)
 	case '³':
-		t.kind, t.value = tokSuper, whole(3)
-	default:
-		return token{}, 0
+		t.value = whole(3)
+	}
+	if t.kind == tokEnd {
+		n = 0
 	}
 	return t, n
+}
+
+// signOf returns what r is as an operator, or tokEnd.
+func signOf(r rune) kind {
+	switch r {
+	case '(', '[':
+		return tokOpen
+	case ')', ']':
+		return tokClose
+	case '+':
+		return tokPlus
+	case '-', '−', '–':
+		return tokMinus
+	case '*', '×', '·', '⋅', '∙':
+		return tokTimes
+	case '/', '÷', '∕', '⁄':
+		return tokDivide
+	case '^':
+		return tokPower
+	case '%':
+		return tokPercent
+	case '√':
+		return tokRoot
+	case 'π':
+		return tokPi
+	case '²', '³':
+		return tokSuper
+	}
+	return tokEnd
 }

@@ -66,12 +66,8 @@ func (c *calculator) settle(num, den *apd.Decimal, sure float64) (number, error)
 	if sure != 0 && sure < minSure {
 		return number{}, errVague
 	}
-	if den.Cmp(apd.New(1, 0)) != 0 {
-		q := new(apd.Decimal)
-		cond, err := c.exact.WithPrecision(100).Quo(q, num, den)
-		if err == nil && (sure != 0 || !cond.Inexact()) && !cond.Overflow() && !cond.Underflow() {
-			num, den = q, apd.New(1, 0)
-		}
+	if q, ok := c.decimal(num, den, sure != 0); ok {
+		num, den = q, apd.New(1, 0)
 	}
 	if sure != 0 && num.NumDigits() > roughDigits+10 {
 		if _, err := c.rough.Round(num, num); err != nil {
@@ -79,12 +75,26 @@ func (c *calculator) settle(num, den *apd.Decimal, sure float64) (number, error)
 		}
 	}
 	for _, d := range []*apd.Decimal{num, den} {
-		d.Reduce(d)
-		if d.Form != apd.Finite || d.NumDigits() > maxDigits || magnitude(d) > maxDigits || magnitude(d) < -maxDigits {
+		if d.Reduce(d); !bounded(d) {
 			return number{}, errTooBig
 		}
 	}
 	return number{num: num, den: den, sure: sure}, nil
+}
+
+// decimal returns num/den where that has at most a hundred digits, or may be
+// rounded to them.
+func (c *calculator) decimal(num, den *apd.Decimal, mayRound bool) (*apd.Decimal, bool) {
+	if den.Cmp(apd.New(1, 0)) == 0 {
+		return num, true
+	}
+	q := new(apd.Decimal)
+	cond, err := c.exact.WithPrecision(100).Quo(q, num, den)
+	return q, err == nil && (mayRound || !cond.Inexact()) && !cond.Overflow() && !cond.Underflow()
+}
+
+func bounded(d *apd.Decimal) bool {
+	return d.Form == apd.Finite && d.NumDigits() <= maxDigits && magnitude(d) <= maxDigits && magnitude(d) >= -maxDigits
 }
 
 func (c *calculator) mulDecimal(x, y *apd.Decimal) *apd.Decimal {

@@ -13,29 +13,36 @@ const maxZone = 64
 // findZone returns the time zone of an IANA name, however it is capitalised,
 // or of a place: a city of the table, or one that a zone is named after.
 func findZone(name string) (*time.Location, error) {
+	if location, ok := lookUpZone(name); ok {
+		return location, nil
+	}
+	return nil, fault("There is no time zone or city called " + quote(name) + " in the table: name a zone such as Europe/Berlin.")
+}
+
+func lookUpZone(name string) (*time.Location, bool) {
 	name = strings.Trim(clean(name), " .")
-	unknown := fault("There is no time zone or city called " + quote(name) + " in the table: name a zone such as Europe/Berlin.")
 	lower := strings.ToLower(name)
 	if name == "" || len(name) > maxZone || lower == "local" {
-		return nil, unknown
+		return nil, false
 	}
 	if zone, ok := places()[lower]; ok {
-		return time.LoadLocation(zone)
+		location, err := time.LoadLocation(zone)
+		return location, err == nil
 	}
 	under := strings.ReplaceAll(name, " ", "_")
 	candidates := []string{under, capitals(under), strings.ToUpper(under)}
 	if !strings.Contains(under, "/") {
 		// A word alone is a city: "EST" and "Cuba" are zones of their own.
-		for _, region := range strings.Fields("Europe America Asia Africa Australia Pacific Atlantic Indian America/Argentina") {
+		for region := range strings.FieldsSeq("Europe America Asia Africa Australia Pacific Atlantic Indian America/Argentina") {
 			candidates = append(candidates, region+"/"+capitals(under))
 		}
 	}
 	for _, candidate := range candidates {
 		if location, err := time.LoadLocation(candidate); err == nil {
-			return location, nil
+			return location, true
 		}
 	}
-	return nil, unknown
+	return nil, false
 }
 
 // capitals writes a name as the IANA does: America/New_York, Port-au-Prince.

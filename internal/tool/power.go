@@ -12,14 +12,11 @@ const (
 // pow returns a to the power of b: exactly where that has at most maxDigits
 // digits, else by its logarithm.
 func (c *calculator) pow(a, b number) (number, error) {
+	if a.num.IsZero() {
+		return powZero(a, b)
+	}
 	n, isWhole := b.integer()
 	switch {
-	case a.num.IsZero() && b.num.IsZero():
-		return number{}, errZeroPower
-	case a.num.IsZero() && b.sign() < 0:
-		return number{}, errByZero
-	case a.num.IsZero():
-		return a, nil
 	case b.num.IsZero():
 		return whole(1), nil
 	case isWhole && a.sure == 0 && a.fits(n):
@@ -31,12 +28,21 @@ func (c *calculator) pow(a, b number) (number, error) {
 	if err != nil {
 		return number{}, err
 	}
-	if !isWhole && a.sure == 0 && b.sure == 0 {
-		if exact, ok := c.root(a, b, result); ok {
-			return exact, nil
-		}
+	if exact, ok := c.root(a, b, result); ok {
+		return exact, nil
 	}
 	return result, nil
+}
+
+// powZero returns a^b where a is zero.
+func powZero(a, b number) (number, error) {
+	switch b.sign() {
+	case 0:
+		return number{}, errZeroPower
+	case -1:
+		return number{}, errByZero
+	}
+	return a, nil
 }
 
 // isWhole reports whether n is an integer of any size.
@@ -152,6 +158,9 @@ func odd(d *apd.Decimal) bool {
 // root looks for the exact value of a^b where b is p/q with a small q: a
 // number r near the approximation with r^q = a^p.
 func (c *calculator) root(a, b, near number) (number, bool) {
+	if a.sure != 0 || b.sure != 0 || b.isWhole() {
+		return number{}, false
+	}
 	guess := new(apd.Decimal)
 	if _, err := c.rough.WithPrecision(roughDigits-20).Round(guess, near.num); err != nil {
 		return number{}, false

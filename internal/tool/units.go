@@ -2,6 +2,7 @@ package tool
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,12 +70,9 @@ func (u *Units) add(measures string, r row) error {
 }
 
 func put(table map[string][]*unit, name string, entry *unit) {
-	for _, known := range table[name] {
-		if known == entry {
-			return
-		}
+	if !slices.Contains(table[name], entry) {
+		table[name] = append(table[name], entry)
 	}
-	table[name] = append(table[name], entry)
 }
 
 func constant(expression string) (number, error) {

@@ -155,7 +155,7 @@ func temperatures() []row {
 	return []row{
 		{one: "kelvin", many: "kelvin", factor: "1", names: "K,kelvins"},
 		{one: "degree Celsius", many: "degrees Celsius", factor: "1", offset: "273.15", names: "C,°C,celsius,centigrade,degrees C,degree C,deg C"},
-		{one: "degree Fahrenheit", many: "degrees Fahrenheit", factor: "5/9", offset: "459.67", names: "F,°F,fahrenheit,farenheit,degrees F,degree F,deg F"},
+		{one: "degree Fahrenheit", many: "degrees Fahrenheit", factor: "5/9", offset: "459.67", names: "F,°F,fahrenheit,farenheit,degrees F,degree F,deg F"}, //nolint:misspell // as people write it
 		{one: "degree Rankine", many: "degrees Rankine", factor: "5/9", names: "rankine,°R"},
 	}
 }

@@ -70,18 +70,29 @@ func meaning(text string) (token, bool) {
 		return token{kind: tokRoot}, true
 	case "cbrt", "cube root of", "the cube root of":
 		return token{kind: tokCube}, true
+	case "pi":
+		return token{kind: tokPi}, true
 	case "squared":
 		return token{kind: tokSuper, value: whole(2)}, true
 	case "cubed":
 		return token{kind: tokSuper, value: whole(3)}, true
-	case "pi":
-		return token{kind: tokPi}, true
+	}
+	return numberMeaning(text)
+}
+
+// numberMeaning is meaning for half, two, and million.
+func numberMeaning(text string) (token, bool) {
+	part := int64(0)
+	switch text {
 	case "half", "a half", "one half":
-		return token{kind: tokNumber, value: number{num: apd.New(1, 0), den: apd.New(2, 0)}}, true
+		part = 2
 	case "a third", "one third":
-		return token{kind: tokNumber, value: number{num: apd.New(1, 0), den: apd.New(3, 0)}}, true
+		part = 3
 	case "a quarter", "one quarter":
-		return token{kind: tokNumber, value: number{num: apd.New(1, 0), den: apd.New(4, 0)}}, true
+		part = 4
+	}
+	if part > 0 {
+		return token{kind: tokNumber, value: number{num: apd.New(1, 0), den: apd.New(part, 0)}}, true
 	}
 	if n := numberWord(text); n >= 0 {
 		return token{kind: tokNumber, value: whole(n)}, true

@@ -12,6 +12,7 @@ package builtin
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/pam-assistant/pam"
@@ -78,12 +79,12 @@ func (m *Model) Stream(ctx context.Context, p *pam.Prompt, emit func(pam.Chunk) 
 // where none was.
 func last(messages []pam.Message) (string, *pam.Call) {
 	var call *pam.Call
-	for i := len(messages) - 1; i >= 0; i-- {
-		if messages[i].Role == pam.FromUser {
-			return messages[i].Text, call
+	for _, m := range slices.Backward(messages) {
+		if m.Role == pam.FromUser {
+			return m.Text, call
 		}
-		if n := len(messages[i].Calls); n > 0 && call == nil {
-			call = &messages[i].Calls[n-1]
+		if n := len(m.Calls); n > 0 && call == nil {
+			call = &m.Calls[n-1]
 		}
 	}
 	return "", call

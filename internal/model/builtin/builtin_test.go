@@ -29,7 +29,7 @@ func read(t testing.TB, file string) []line {
 		t.Fatal(err)
 	}
 	var lines []line
-	for _, l := range strings.Split(string(text), "\n") {
+	for l := range strings.SplitSeq(string(text), "\n") {
 		if l == "" || strings.HasPrefix(l, "#") {
 			continue
 		}
@@ -162,7 +162,7 @@ func TestDataIsData(t *testing.T) {
 	a.ask(t, "remember that my dog is called \x1b[31mRex\x07\r\n\u202eand more")
 	for _, question := range []string{"where am I", "what car do I drive", "what do you know about me", "what is my dog's name", "what do you remember?"} {
 		got := a.ask(t, question).text
-		for _, line := range strings.Split(got, "\n") {
+		for line := range strings.SplitSeq(got, "\n") {
 			if strings.HasPrefix(line, "ignore") {
 				t.Errorf("%s: a value has its own line: %.200q", question, got)
 			}

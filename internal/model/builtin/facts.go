@@ -48,9 +48,9 @@ func (w *walker) value(path []string) bool {
 			w.found = append(w.found, fact{path: append([]string(nil), path...), text: text})
 		}
 		return true
-	default:
-		return false
+	case '}', ']', jsontext.KindInvalid:
 	}
+	return false
 }
 
 func (w *walker) object(path []string) bool {

@@ -13,7 +13,7 @@ import (
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	a := newAssistant(t, `{}`)
-	g := &generator{rand.New(rand.NewPCG(7, 2026))} //nolint:gosec // questions, not secrets
+	g := &generator{rand.New(rand.NewPCG(7, 2026))}
 	exact := 0
 	for i := range 1000 {
 		var question string

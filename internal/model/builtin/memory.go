@@ -115,7 +115,7 @@ func (d *deriver) forget(q asked) (reply, bool) {
 // hasWords reports whether every word of words is one of text.
 func hasWords(text, words string) bool {
 	in := strings.Fields(strings.ToLower(strings.NewReplacer("'s", "", ",", "", ".", "").Replace(text)))
-	for _, w := range strings.Fields(strings.ToLower(words)) {
+	for w := range strings.FieldsSeq(strings.ToLower(words)) {
 		if !slices.Contains(in, strings.TrimSuffix(w, "'s")) {
 			return false
 		}

@@ -126,7 +126,7 @@ func shown(s string, limit int) string {
 	return strings.TrimSpace(string([]rune(s)[:limit])) + "…"
 }
 
-// call returns a reply that calls a tool with text arguments: name, value, …
+// call returns a reply that calls a tool with text arguments: name, value, and so on.
 func call(tool string, pairs ...string) reply {
 	args := []byte{'{'}
 	for i := 0; i+1 < len(pairs); i += 2 {
