@@ -274,7 +274,7 @@ func (j *file) close() {
 	j.some.Signal()
 	j.mu.Unlock()
 	<-j.ended
-	j.f.Close() //nolint:errcheck // a measurement's file
+	j.f.Close() // a measurement's file
 }
 
 // stored is PAM's own store, used as a conversation uses it.

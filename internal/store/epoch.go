@@ -22,7 +22,7 @@ func NextEpoch(last pam.Epoch, now time.Time) (pam.Epoch, error) {
 		ms = max(ms, millis(l)+1)
 	}
 	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(ms)) //nolint:gosec // a time after 1970
+	binary.BigEndian.PutUint64(b[:], uint64(ms)) // a time after 1970
 	copy(id[:6], b[2:])
 	id[6] = id[6]&0x0f | 0x70
 	return pam.Epoch(id.String()), nil

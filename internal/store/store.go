@@ -81,7 +81,7 @@ type Sessions interface {
 
 // Memories keeps what users asked to be remembered, within the limits above:
 // beyond them it is CodeInvalid.
-type Memories interface {
+type Memories interface { //nolint:interfacebloat // a contract to test; users declare what they need
 	// Memories lists what is remembered of a user, by key.
 	Memories(ctx context.Context, user pam.UserID) ([]pam.Memory, error)
 	// Remember sets the value of a key.
@@ -95,7 +95,7 @@ type Memories interface {
 
 // Engine is a whole store. Run must be running for Append and whatever
 // changes something to get anywhere; the rest works as soon as it is open.
-type Engine interface {
+type Engine interface { //nolint:interfacebloat // a contract to test; users declare what they need
 	Journal
 	Past
 	Names

@@ -26,11 +26,12 @@ func dsn(path, vfs string, pragmas ...string) (string, error) {
 		abs = "/" + abs
 	}
 	escape := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23", " ", "%20", "&", "%26")
-	uri := "file://" + escape.Replace(abs) + "?vfs=" + vfs
+	var uri strings.Builder
+	uri.WriteString("file://" + escape.Replace(abs) + "?vfs=" + vfs)
 	for _, p := range pragmas {
-		uri += "&_pragma=" + p
+		uri.WriteString("&_pragma=" + p)
 	}
-	return uri, nil
+	return uri.String(), nil
 }
 
 func openConn(uri string) (*conn, error) {
@@ -39,7 +40,7 @@ func openConn(uri string) (*conn, error) {
 		return nil, err
 	}
 	if err := c.BusyTimeout(busyTimeout); err != nil {
-		c.Close() //nolint:errcheck // the first error counts
+		c.Close() // the first error counts
 		return nil, err
 	}
 	return &conn{Conn: c, stmts: map[string]*sqlite3.Stmt{}}, nil
@@ -113,7 +114,7 @@ func bind(st *sqlite3.Stmt, args []any) error {
 
 func (c *conn) close() error {
 	for _, st := range c.stmts {
-		st.Close() //nolint:errcheck // it repeats the error of the last use
+		st.Close() // it repeats the error of the last use
 	}
 	return c.Close()
 }

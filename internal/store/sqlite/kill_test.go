@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -154,7 +155,7 @@ func killed(t *testing.T, path string, lines int) map[string]int64 {
 	for n := 0; ; n++ {
 		line, err := in.ReadString('\n')
 		if err != nil { // what was written before the kill has all been read
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 			break

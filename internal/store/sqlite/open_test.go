@@ -19,7 +19,7 @@ func refusedOpen(t *testing.T, opts sqlite.Options, word string) {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), opts)
 	if err == nil {
-		s.Close() //nolint:errcheck // it should not be open
+		s.Close() // it should not be open
 		t.Fatalf("opened, want a refusal that says %q", word)
 	}
 	wantRefusal(t, err, word)
@@ -47,10 +47,10 @@ func TestOpenRefused(t *testing.T) {
 	t.Run("read-only folder", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		if err := os.Chmod(dir, 0o555); err != nil { //nolint:gosec // that is the case
+		if err := os.Chmod(dir, 0o555); err != nil { // that is the case
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { os.Chmod(dir, 0o755) }) //nolint:errcheck,gosec // so that it can be removed
+		t.Cleanup(func() { os.Chmod(dir, 0o755) }) //nolint:errcheck // so that it can be removed
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -89,7 +89,7 @@ func TestOpenRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close() //nolint:errcheck // a lock's holder
+		defer c.Close() // a lock's holder
 		if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
 			t.Fatal(err)
 		}

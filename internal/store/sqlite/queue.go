@@ -88,13 +88,14 @@ type queue struct {
 	closed  bool
 
 	// The writer's own.
+	now   func() time.Time
 	began time.Time // of the last batch
 	timer *time.Timer
 }
 
-func (q *queue) init(maxBytes int) {
+func (q *queue) init(maxBytes int, now func() time.Time) {
 	q.wake = make(chan struct{}, 1)
-	q.max = maxBytes
+	q.max, q.now = maxBytes, now
 	q.timer = time.NewTimer(time.Hour)
 	q.timer.Stop()
 }
@@ -136,7 +137,7 @@ func (q *queue) next(ctx context.Context, b *batch) bool {
 		q.mu.Lock()
 		var sleep <-chan time.Time
 		if len(q.items) > 0 {
-			now := time.Now()
+			now := q.now()
 			wait := spacing - now.Sub(q.began)
 			if q.urgent || wait <= 0 || ctx.Err() != nil {
 				q.began = now

@@ -60,7 +60,7 @@ func (p *pool) use(ctx context.Context, op string, f func(*conn) error) error {
 func (p *pool) close() {
 	for range readers {
 		if c := <-p.idle; c != nil {
-			c.close() //nolint:errcheck // it only read
+			c.close() // it only read
 		}
 	}
 	close(p.idle)
@@ -72,7 +72,7 @@ func openReader(uri string) (*conn, error) {
 		return nil, err
 	}
 	if err := c.Exec("PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;"); err != nil {
-		c.close() //nolint:errcheck // the first error counts
+		c.close() // the first error counts
 		return nil, err
 	}
 	return c, nil

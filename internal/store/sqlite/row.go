@@ -45,20 +45,25 @@ func (e *rowEncoder) empty() bool { return len(e.buf) == rowHeader }
 // add appends an entry; events are consecutive and at least one.
 func (e *rowEncoder) add(conv, fence int64, events []pam.Record) {
 	b := e.buf
-	b = binary.AppendUvarint(b, uint64(conv))
-	b = binary.AppendUvarint(b, uint64(fence))
-	b = binary.AppendUvarint(b, uint64(len(events)))
-	b = binary.AppendUvarint(b, uint64(events[0].Seq))
+	b = appendNumber(b, conv)
+	b = appendNumber(b, fence)
+	b = appendNumber(b, int64(len(events)))
+	b = appendNumber(b, events[0].Seq)
 	for i := range events {
 		r := &events[i]
-		b = binary.AppendUvarint(b, uint64(r.Seq-r.From))
+		b = appendNumber(b, r.Seq-r.From)
 		b = append(b, byte(r.Kind))
-		b = binary.AppendUvarint(b, uint64(len(r.Turn)))
+		b = appendNumber(b, int64(len(r.Turn)))
 		b = append(b, r.Turn...)
-		b = binary.AppendUvarint(b, uint64(len(r.JSON)))
+		b = appendNumber(b, int64(len(r.JSON)))
 		b = append(b, r.JSON...)
 	}
 	e.buf = b
+}
+
+// appendNumber appends a number that is never negative.
+func appendNumber(b []byte, n int64) []byte {
+	return binary.AppendUvarint(b, uint64(n)) //nolint:gosec // see above
 }
 
 // finish returns the row; it is valid until the next reset.

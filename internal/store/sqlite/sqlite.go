@@ -57,7 +57,7 @@ type Options struct {
 	Sync       Sync             // what a power cut may take
 	AfterBatch func()           // called by the deliverer after the last Done of a batch
 	Logger     *slog.Logger     // nil: silent
-	Now        func() time.Time // of created_at and the like; nil: time.Now
+	Now        func() time.Time // it must go on, for commits are spaced by it; nil: time.Now
 	VFS        string           // a registered VFS of SQLite's; empty: the system's
 	MaxQueue   int              // bytes that may wait to be committed; 0: 64 MiB
 }

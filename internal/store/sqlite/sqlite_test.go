@@ -43,7 +43,7 @@ func execute(t *testing.T, path, sql string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // the statement's error counts
+	defer c.Close() // the statement's error counts
 	if err := c.Exec(sql); err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +56,12 @@ func count(t *testing.T, path, sql string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // it only read
+	defer c.Close() // it only read
 	st, _, err := c.Prepare(sql)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.Close() //nolint:errcheck // it only read
+	defer st.Close() // it only read
 	if !st.Step() {
 		t.Fatal(st.Err())
 	}

@@ -53,7 +53,7 @@ WHERE id = ?`
 
 // commit commits b and gives each of its items its outcome.
 func (s *Store) commit(b *batch) {
-	began := time.Now()
+	began := s.now()
 	err := s.try(b.items)
 	if err != nil && len(b.items) > 1 && ofOneItem(err) {
 		// One of them cannot be written, whatever is right with the disk: find
@@ -153,8 +153,7 @@ func (s *Store) stage(it *item) error {
 
 // note keeps a refusal in its item and hands on any other error.
 func (it *item) note(err error) error {
-	var refused refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[refusal](err); ok {
 		it.err = refused.error
 		return nil
 	}
@@ -378,7 +377,7 @@ func (s *Store) refuse(items []item, err error) {
 // account counts a batch, and says in the log when commits begin to fail and
 // when they succeed again.
 func (s *Store) account(b *batch, began time.Time, err error) {
-	end := time.Now()
+	end := s.now()
 	s.mu.Lock()
 	st := &s.stats
 	was := st.Err

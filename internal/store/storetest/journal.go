@@ -6,13 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/pam-assistant/pam"
 )
 
-func numbers(t *testing.T, b *bench) {
+func (b *bench) numbers() {
+	t := b.t
 	k := key("c")
 	for _, first := range []int64{0, 2, 7} {
 		if err := b.try(appendOf(k, record(first, first, pam.KindDelta, "t1"))); err == nil {
@@ -44,7 +44,8 @@ func numbers(t *testing.T, b *bench) {
 
 // doneInOrder floods the engine from several conversations: every outcome
 // comes once, by one goroutine at a time, in the order of asking.
-func doneInOrder(t *testing.T, b *bench) {
+func (b *bench) doneInOrder() {
+	t := b.t
 	const each, conversations = 200, 8
 	var (
 		asked, told []int // by one goroutine; the queue's order is the asking order
@@ -80,7 +81,8 @@ func doneInOrder(t *testing.T, b *bench) {
 	}
 }
 
-func fence(t *testing.T, b *bench) {
+func (b *bench) fence() {
+	t := b.t
 	k := key("c")
 	with := func(seq, fence int64) pam.Append {
 		a := appendOf(k, deltas(seq, seq)...)
@@ -105,7 +107,8 @@ func fence(t *testing.T, b *bench) {
 	same(t, "fence", int64(12), b.load(k).Fence)
 }
 
-func fenceReopened(t *testing.T, b *bench) {
+func (b *bench) fenceReopened() {
+	t := b.t
 	k, folded := key("c"), key("folded")
 	for seq, owner := range []int64{3, 7} { // the later one is in the tail alone
 		a := appendOf(k, deltas(int64(seq+1), int64(seq+1))...)
@@ -132,7 +135,8 @@ func chatOf(id, conversation, message string, seq int64) *pam.Chat {
 	}
 }
 
-func chats(t *testing.T, b *bench) {
+func (b *bench) chats() {
+	t := b.t
 	a := appendOf(key("c"), deltas(1, 1)...)
 	a.Chat = chatOf("m1", "c", "hello", 1)
 	b.must(a)
@@ -164,7 +168,8 @@ func chats(t *testing.T, b *bench) {
 	}
 }
 
-func chatsInOneBatch(t *testing.T, b *bench) {
+func (b *bench) chatsInOneBatch() {
+	t := b.t
 	b.must(appendOf(key("c"), deltas(1, 1)...))
 	one, two := appendOf(key("c"), deltas(2, 2)...), appendOf(key("d"), deltas(1, 1)...)
 	one.Chat, two.Chat = chatOf("m1", "c", "hello", 2), chatOf("m1", "d", "hello", 1)
@@ -182,7 +187,8 @@ func chatsInOneBatch(t *testing.T, b *bench) {
 
 // refusedLeavesNoTrace: neither its key, nor its number, nor its context of
 // the batch.
-func refusedLeavesNoTrace(t *testing.T, b *bench) {
+func (b *bench) refusedLeavesNoTrace() {
+	t := b.t
 	bad := appendOf(key("c"), deltas(2, 2)...)
 	bad.Chat = chatOf("m1", "c", "hello", 2)
 	good := appendOf(key("c"), deltas(1, 1)...)
@@ -200,7 +206,8 @@ func refusedLeavesNoTrace(t *testing.T, b *bench) {
 
 // askedBeforeStop: what was asked before the stop has its outcome when Run
 // has returned.
-func askedBeforeStop(t *testing.T, b *bench) {
+func (b *bench) askedBeforeStop() {
+	t := b.t
 	const n = 500
 	var told int
 	for i := range n {
@@ -228,7 +235,8 @@ func askedBeforeStop(t *testing.T, b *bench) {
 	same(t, "head", int64(n), b.load(key("c")).Head)
 }
 
-func cancelled(t *testing.T, b *bench) {
+func (b *bench) cancelled() {
+	t := b.t
 	b.must(wholeTurn(key("c")))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"testing"
-
 	"github.com/pam-assistant/pam"
 )
 
@@ -29,7 +27,8 @@ func wholeTurn(k pam.Key) pam.Append {
 	}
 }
 
-func fold(t *testing.T, b *bench) {
+func (b *bench) fold() {
+	t := b.t
 	k := key("c")
 	b.must(appendOf(k, record(1, 1, pam.KindUserMessage, "t1")))
 	b.must(appendOf(k, deltas(2, 3)...))
@@ -57,7 +56,8 @@ func fold(t *testing.T, b *bench) {
 	same(t, "live", deltas(5, 5), b.load(k).Live)
 }
 
-func foldMisuse(t *testing.T, b *bench) {
+func (b *bench) foldMisuse() {
+	t := b.t
 	k := key("c")
 	b.must(appendOf(k, deltas(1, 3)...))
 	for name, f := range map[string]pam.Fold{
@@ -78,7 +78,8 @@ func foldMisuse(t *testing.T, b *bench) {
 
 // foldPartly folds a turn while the next one's question waits already, and
 // goes on in the same append.
-func foldPartly(t *testing.T, b *bench) {
+func (b *bench) foldPartly() {
+	t := b.t
 	k := key("c")
 	b.must(appendOf(k,
 		record(1, 1, pam.KindUserMessage, "t1"),
@@ -111,7 +112,8 @@ func foldPartly(t *testing.T, b *bench) {
 	}
 }
 
-func pages(t *testing.T, b *bench) {
+func (b *bench) pages() {
+	t := b.t
 	k := key("c")
 	const n = 20
 	all := deltas(1, n)
@@ -150,7 +152,8 @@ func pages(t *testing.T, b *bench) {
 	}
 }
 
-func liveTail(t *testing.T, b *bench) {
+func (b *bench) liveTail() {
+	t := b.t
 	folded, live := key("a"), key("b")
 	b.must(wholeTurn(folded))
 	b.must(appendOf(live, deltas(1, 2)...))
@@ -176,7 +179,8 @@ func liveTail(t *testing.T, b *bench) {
 	}
 }
 
-func usersApart(t *testing.T, b *bench) {
+func (b *bench) usersApart() {
+	t := b.t
 	ana, bo := key("c"), pam.Key{User: "bo", Conversation: "c"}
 	b.must(wholeTurn(ana))
 	b.must(appendOf(bo, deltas(1, 1)...))
@@ -188,7 +192,8 @@ func usersApart(t *testing.T, b *bench) {
 	}
 }
 
-func unknownAndDeleted(t *testing.T, b *bench) {
+func (b *bench) unknownAndDeleted() {
+	t := b.t
 	gone, never := key("gone"), key("never")
 	a := wholeTurn(gone)
 	a.Chat = chatOf("m1", "gone", "hello", 1)
@@ -219,7 +224,8 @@ func unknownAndDeleted(t *testing.T, b *bench) {
 
 // waiting: a fold names the messages whose turns are not over; they come with
 // the snapshot, and make the conversation unfinished without a live tail.
-func waiting(t *testing.T, b *bench) {
+func (b *bench) waiting() {
+	t := b.t
 	k := key("c")
 	first, second, third := record(1, 1, pam.KindUserMessage, "t1"),
 		record(2, 2, pam.KindUserMessage, "t2"), record(3, 3, pam.KindUserMessage, "t3")
@@ -256,7 +262,8 @@ func waiting(t *testing.T, b *bench) {
 	wantCode(t, "what waits is not kept", b.try(lost), pam.CodeInternal)
 }
 
-func turns(t *testing.T, b *bench) {
+func (b *bench) turns() {
+	t := b.t
 	k := key("c")
 	b.must(wholeTurn(k))
 	b.must(appendOf(k, record(5, 5, pam.KindUserMessage, "t2")))

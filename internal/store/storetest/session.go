@@ -12,7 +12,8 @@ import (
 	"github.com/pam-assistant/pam/internal/store"
 )
 
-func contexts(t *testing.T, b *bench) {
+func (b *bench) contexts() {
+	t := b.t
 	ctx := t.Context()
 	s := pam.Session{User: "ana", ID: "s"}
 	got, err := b.Context(ctx, s)
@@ -69,7 +70,8 @@ func refusals(t *testing.T, b *bench, s pam.Session, want pam.Context) {
 	same(t, "after refusals", want, got)
 }
 
-func memories(t *testing.T, b *bench) {
+func (b *bench) memories() {
+	t := b.t
 	ctx := t.Context()
 	for i := range store.MaxMemories {
 		if err := b.Remember(ctx, "ana", "k"+strconv.Itoa(1000+i), "v"); err != nil {
@@ -116,7 +118,8 @@ func memories(t *testing.T, b *bench) {
 	}
 }
 
-func epochStays(t *testing.T, b *bench) {
+func (b *bench) epochStays() {
+	t := b.t
 	first := b.Epoch()
 	if len(first) != 36 || first[14] != '7' {
 		t.Errorf("%q is no UUIDv7", first)

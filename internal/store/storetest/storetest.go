@@ -33,29 +33,29 @@ func Run(t *testing.T, o Opener) {
 	t.Helper()
 	cases := []struct {
 		name string
-		run  func(*testing.T, *bench)
+		run  func(*bench)
 	}{
-		{"numbers", numbers},
-		{"done in order", doneInOrder},
-		{"fence", fence},
-		{"fence outlives the process", fenceReopened},
-		{"chats", chats},
-		{"chats in one batch", chatsInOneBatch},
-		{"refused leaves no trace", refusedLeavesNoTrace},
-		{"fold", fold},
-		{"fold of what is not there", foldMisuse},
-		{"fold beside a waiting turn", foldPartly},
-		{"waiting messages", waiting},
-		{"final events by turn", turns},
-		{"pages", pages},
-		{"live tail over reopen", liveTail},
-		{"users are apart", usersApart},
-		{"unknown and deleted", unknownAndDeleted},
-		{"contexts", contexts},
-		{"memories", memories},
-		{"epoch stays", epochStays},
-		{"asked for before the stop", askedBeforeStop},
-		{"cancelled", cancelled},
+		{"numbers", (*bench).numbers},
+		{"done in order", (*bench).doneInOrder},
+		{"fence", (*bench).fence},
+		{"fence outlives the process", (*bench).fenceReopened},
+		{"chats", (*bench).chats},
+		{"chats in one batch", (*bench).chatsInOneBatch},
+		{"refused leaves no trace", (*bench).refusedLeavesNoTrace},
+		{"fold", (*bench).fold},
+		{"fold of what is not there", (*bench).foldMisuse},
+		{"fold beside a waiting turn", (*bench).foldPartly},
+		{"waiting messages", (*bench).waiting},
+		{"final events by turn", (*bench).turns},
+		{"pages", (*bench).pages},
+		{"live tail over reopen", (*bench).liveTail},
+		{"users are apart", (*bench).usersApart},
+		{"unknown and deleted", (*bench).unknownAndDeleted},
+		{"contexts", (*bench).contexts},
+		{"memories", (*bench).memories},
+		{"epoch stays", (*bench).epochStays},
+		{"asked for before the stop", (*bench).askedBeforeStop},
+		{"cancelled", (*bench).cancelled},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func Run(t *testing.T, o Opener) {
 			b := &bench{t: t, opener: o, place: t.TempDir()}
 			b.open()
 			t.Cleanup(b.stop)
-			c.run(t, b)
+			c.run(b)
 		})
 	}
 }
