@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -24,7 +25,10 @@ const (
 
 // converse is a conversation, by whoever sits at standard input.
 func (f *chatFlags) converse(cmd *cobra.Command, address string, set *settings.Settings) (err error) {
-	c, stop, err := connect(cmd.Context(), address, client.Options{Token: tokenSource(address, set)})
+	c, stop, err := connect(cmd.Context(), address, client.Options{
+		Token:   tokenSource(address, set),
+		Backoff: client.Backoff{Cap: 10 * time.Second}, // somebody sits there and waits
+	})
 	if err != nil {
 		return err
 	}

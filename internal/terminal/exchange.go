@@ -127,7 +127,7 @@ func begins(parts, shown []pam.Part) bool {
 
 // open returns the lines of what is not finished yet: text as it comes, and
 // what is being waited for.
-func (x *exchange) open(r *renderer, now time.Time, spinner string) []string {
+func (x *exchange) open(r *renderer, now time.Time, spinner string, connected bool) []string {
 	var lines []string
 	parts := x.update.Turn.Parts
 	running := ""
@@ -151,7 +151,11 @@ func (x *exchange) open(r *renderer, now time.Time, spinner string) []string {
 	if len(lines) > 1 {
 		lines = append(lines, "")
 	}
-	return append(lines, indent+r.accent(spinner)+" "+r.dim(x.doing(running, now)))
+	doing := "waiting for the connection…"
+	if connected {
+		doing = x.doing(running, now)
+	}
+	return append(lines, indent+r.accent(spinner)+" "+r.dim(doing))
 }
 
 // doing says what is being waited for.

@@ -50,6 +50,7 @@ type live struct {
 	editor    editor
 	state     client.State
 	met       bool
+	talked    bool // something was asked here
 	step      int // of the spinner
 	left      bool
 	err       error
@@ -246,6 +247,7 @@ func (l *live) ask(ctx context.Context, m client.Message) {
 	if l.k.Ask != nil {
 		x.asked, x.quiet = true, true // it stands in the shell's line
 	}
+	l.talked = true
 	l.exchanges = append(l.exchanges, x)
 	l.wait.Go(func() {
 		a, err := l.k.Client.Chat(ctx, m)
@@ -361,7 +363,8 @@ func (l *live) region() ([]string, cursor) {
 	spinner := string([]rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")[l.step%10])
 	for i, x := range l.exchanges {
 		if i == 0 {
-			lines = append(lines, x.open(l.r, now, spinner)...)
+			_, connected := l.state.(client.Connected)
+			lines = append(lines, x.open(l.r, now, spinner, connected)...)
 			continue
 		}
 		lines = append(lines, indent+l.r.dim("· waits: "+oneLine(x.question, l.r.columns-12)))
@@ -397,6 +400,9 @@ func (l *live) finish() error {
 		x := l.exchanges[0]
 		x.quiet, x.over = true, true
 		l.above.WriteString(x.advance(l.r))
+	}
+	if l.k.Ask == nil && !l.k.Resume && l.talked {
+		l.above.WriteString(l.r.dim("Go on with: pam chat --conversation "+string(l.k.Conversation)) + "\n")
 	}
 	return l.screen.paint(l.above.String(), nil, cursor{})
 }

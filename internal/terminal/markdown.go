@@ -21,23 +21,30 @@ type renderer struct {
 	columns  int
 	markdown *glamour.TermRenderer
 	sgr      *regexp.Regexp
+	entity   *regexp.Regexp
+}
+
+// newMarkdown returns glamour for lines of that many columns.
+func newMarkdown(s style, columns int) (*glamour.TermRenderer, error) {
+	return glamour.NewTermRenderer(
+		glamour.WithStyles(s.markdown()),
+		glamour.WithChromaFormatter(s.formatter()),
+		glamour.WithWordWrap(columns),
+	)
 }
 
 // newRenderer returns a renderer for a terminal of that many columns.
 func newRenderer(s style, columns int) (*renderer, error) {
 	columns = min(max(columns, minColumns), maxColumns)
-	markdown, err := glamour.NewTermRenderer(
-		glamour.WithStyles(s.markdown()),
-		glamour.WithChromaFormatter(s.formatter()),
-		glamour.WithWordWrap(columns-len(indent)),
-	)
+	markdown, err := newMarkdown(s, columns-len(indent))
 	if err != nil {
 		return nil, err
 	}
 	return &renderer{
 		style: s, columns: columns, markdown: markdown,
 		// Colors and weights, all but "conceal": nothing else may come through.
-		sgr: regexp.MustCompile(`^\x1b\[(?:(?:[0-79]|[1-9][0-9]|[1-9][0-9][0-9])?;?)*m`),
+		sgr:    regexp.MustCompile(`^\x1b\[(?:(?:[0-79]|[1-9][0-9]|[1-9][0-9][0-9])?;?)*m`),
+		entity: regexp.MustCompile(`&#(?:0*(?:[0-9]|[12][0-9]|3[01]|12[7-9]|1[345][0-9])|[xX]0*(?:[01]?[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]));`),
 	}, nil
 }
 
@@ -46,7 +53,7 @@ func (r *renderer) block(text string) string {
 	text = Clean(text)
 	rendered := ""
 	if len(text) <= maxBlock {
-		if out, err := r.markdown.Render(text); err == nil {
+		if out, err := r.rendererOf(text).Render(tight(r.entity.ReplaceAllString(text, `\$0`))); err == nil {
 			rendered = r.safe(out)
 		}
 	}
@@ -56,14 +63,84 @@ func (r *renderer) block(text string) string {
 	return r.indented(rendered)
 }
 
+// rendererOf returns glamour for a block. It draws a table as wide as it may,
+// so that a small one is given its own width.
+func (r *renderer) rendererOf(text string) *glamour.TermRenderer {
+	width := tableWidth(text)
+	if width == 0 || width >= r.columns-len(indent) {
+		return r.markdown
+	}
+	markdown, err := newMarkdown(r.style, width)
+	if err != nil {
+		return r.markdown
+	}
+	return markdown
+}
+
+// tableWidth is the natural width of a block that is a table; else 0.
+func tableWidth(text string) int {
+	var widths []int
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") {
+			return 0
+		}
+		for i, column := range strings.Split(strings.Trim(line, "|"), "|") {
+			column = strings.TrimSpace(column)
+			if strings.Trim(column, ":-") == "" {
+				column = ""
+			}
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], ansi.StringWidth(column))
+		}
+	}
+	total := len(widths) // the lines between
+	for _, w := range widths {
+		total += w + 2
+	}
+	return total
+}
+
+// tight joins the paragraphs of a list's item by a break within the line:
+// glamour would put the second one right behind the first.
+func tight(text string) string {
+	if !isItem(text) {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	fence := false
+	for i, line := range lines {
+		word := strings.TrimSpace(line)
+		fence = fence != (strings.HasPrefix(word, "```") || strings.HasPrefix(word, "~~~"))
+		if fence || i < 2 || strings.TrimSpace(lines[i-1]) != "" || word == "" || line[0] != ' ' || isItem(line) {
+			continue
+		}
+		if before := lines[i-2]; strings.TrimSpace(before) != "" && !strings.Contains(before, "```") {
+			lines[i-2], lines[i-1] = before+"\\", ""
+			text := strings.TrimLeft(line, " ")
+			lines[i] = line[:len(line)-len(text)] + strings.Repeat("\u00a0", min(len(line)-len(text), 4)) + text
+		}
+	}
+	out := lines[:0]
+	for i, line := range lines {
+		if line == "" && i > 0 && strings.HasSuffix(lines[i-1], "\\") {
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
 // plain shows text as it is, wrapped and indented.
 func (r *renderer) plain(text string) string {
 	return r.indented(ansi.Wrap(strings.ReplaceAll(Clean(text), "\t", "    "), r.columns-len(indent), ""))
 }
 
 // safe drops every control character and sequence of rendered Markdown but
-// those of its looks. The text was clean, but Markdown has ways to write what
-// was not in it: &#27; is ESC.
+// those of its looks: the text was clean, but Markdown may write what was not
+// in it. (&#27; is ESC; such entities are shown as they were written.)
 func (r *renderer) safe(rendered string) string {
 	var b strings.Builder
 	for rendered != "" {

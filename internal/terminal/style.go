@@ -31,7 +31,7 @@ func (s style) markdown() ansi.StyleConfig {
 		return &c
 	}
 	yes := func() *bool { return &s.color }
-	token := "│ "
+	token := "▏" // one cell: glamour wraps a quotation for one
 	one, two := uint(1), uint(2)
 	return ansi.StyleConfig{
 		BlockQuote: ansi.StyleBlock{StylePrimitive: ansi.StylePrimitive{Faint: yes()}, Indent: &one, IndentToken: &token},
