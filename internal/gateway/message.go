@@ -94,8 +94,8 @@ func (a *assembler) next(p []byte) (piece, []byte, *pam.Error) {
 	n := min(len(p), int(a.left))
 	payload, rest := p[:n:n], p[n:]
 	ws.Cipher(payload, a.mask, int(a.offset))
-	a.offset = uint8((int(a.offset) + n) % len(a.mask))
-	a.left -= int32(n)
+	a.offset = uint8((int(a.offset) + n) % len(a.mask)) //nolint:gosec // less than 4
+	a.left -= int32(n)                                  //nolint:gosec // at most a.left
 	var (
 		got piece
 		err *pam.Error
@@ -133,7 +133,7 @@ func (a *assembler) readHeader(p []byte) ([]byte, *pam.Error) {
 		end, done := a.headerEnd()
 		n := copy(a.header[a.have:end], p)
 		p = p[n:]
-		a.have += uint8(n)
+		a.have += uint8(n) //nolint:gosec // at most maxHeader
 		if a.have < end {
 			return p, nil
 		}
@@ -192,7 +192,7 @@ func (a *assembler) judge() *pam.Error {
 		return violation(pam.CodeProtocolError, "a length has its top bit set")
 	case control && length > ws.MaxControlFramePayloadSize:
 		return violation(pam.CodeProtocolError, "a control frame has more than 125 bytes")
-	case !control && length > uint64(int(a.limit)-len(a.message)):
+	case !control && length > uint64(int(a.limit)-len(a.message)): //nolint:gosec // a message is not over its limit
 		return violation(pam.CodeFrameTooLarge, "more than "+strconv.Itoa(int(a.limit))+" bytes")
 	}
 	a.left = int32(length)
@@ -264,7 +264,7 @@ func (a *assembler) addControl(payload []byte) (piece, *pam.Error) {
 		payload = a.control
 		a.control = nil
 	}
-	switch a.op() { //nolint:exhaustive // the others were refused by judgeKind
+	switch a.op() {
 	case ws.OpPing:
 		return piece{kind: pingFrame, payload: payload}, nil
 	case ws.OpPong:
@@ -330,7 +330,7 @@ func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
 	first := 0x80 | byte(op)
 	switch {
 	case length <= 125:
-		return append(dst, first, byte(length))
+		return append(dst, first, byte(length)) //nolint:gosec // at most 125
 	case length <= 0xffff:
 		return binary.BigEndian.AppendUint16(append(dst, first, 126), uint16(length))
 	}

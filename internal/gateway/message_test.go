@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"testing"
 	"unsafe"
@@ -300,7 +299,7 @@ func TestAppendHeader(t *testing.T) {
 			if !bytes.Equal(got, append([]byte("before"), want.Bytes()...)) {
 				t.Errorf("opcode %d, length %d: % x, want % x", op, n, got[6:], want.Bytes())
 			}
-			if h, err := ws.ReadHeader(bytes.NewReader(got[6:])); err != nil && err != io.EOF || h.Length != int64(n) || h.Masked {
+			if h, err := ws.ReadHeader(bytes.NewReader(got[6:])); err != nil || h.Length != int64(n) || h.Masked {
 				t.Errorf("read back: %+v, %v", h, err)
 			}
 		}

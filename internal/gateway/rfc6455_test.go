@@ -49,13 +49,13 @@ func serveStrangers(t *testing.T) string {
 		Now:       time.Now,
 		NewID:     func() [16]byte { return uuid.New() },
 	})
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- g.Run(ctx) }()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.ServeHTTP(w, r, "") }))
 	t.Cleanup(func() {
 		server.Close()
-		closing, done := context.WithTimeout(context.Background(), 10*time.Second)
+		closing, done := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer done()
 		g.Close(closing)
 		stop()
@@ -88,6 +88,9 @@ func dialRaw(address string) (*raw, error) {
 	}
 	answer, err := http.ReadResponse(c.read, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := answer.Body.Close(); err != nil { // it has none
 		return nil, err
 	}
 	if answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("Sec-Websocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {

@@ -12,16 +12,16 @@ import (
 // heartbeats, a tenth of one left to be late in, and not before it was asked.
 func TestDeadPeer(t *testing.T) {
 	t.Parallel()
-	for silent := range 3 * heartbeat / time.Second {
+	for silent := time.Duration(0); silent < 3*heartbeat; silent += time.Second {
 		l := signedIn(true)
-		l.lively(silent * time.Second)
+		l.lively(silent)
 		others, asked := pings(l.pass(heartbeat*5/2 - heartbeat/10))
 		want(t, "within 2.4 heartbeats", others, closing(pam.CodeHeartbeatTimeout))
 		if asked < 2 {
-			t.Errorf("silent after %ds: closed after %d pings", silent, asked)
+			t.Errorf("silent after %v: closed after %d pings", silent, asked)
 		}
 		l = signedIn(true)
-		l.lively(silent * time.Second)
+		l.lively(silent)
 		others, _ = pings(l.pass(heartbeat*5/2 - heartbeat/10 - time.Millisecond))
 		want(t, "before", others)
 	}
