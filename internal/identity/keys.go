@@ -170,8 +170,7 @@ func (c *keyCache) get(ctx context.Context) (keys []publicKey, skipped []string,
 // withoutURL drops the URL that net/http puts into its errors: it may hold a
 // password.
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

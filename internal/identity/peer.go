@@ -23,10 +23,9 @@ func (p Proxies) Peer(r *http.Request) netip.Addr {
 		return peer
 	}
 	lines := r.Header.Values("X-Forwarded-For")
-	for i := len(lines) - 1; i >= 0; i-- {
-		entries := strings.Split(lines[i], ",")
-		for j := len(entries) - 1; j >= 0; j-- {
-			next, ok := parseAddr(strings.Trim(entries[j], " \t"))
+	for _, line := range slices.Backward(lines) {
+		for _, entry := range slices.Backward(strings.Split(line, ",")) {
+			next, ok := parseAddr(strings.Trim(entry, " \t"))
 			if !ok {
 				return peer
 			}

@@ -58,7 +58,7 @@ func ReadDevelopmentSecret(dataDir string) ([]byte, error) {
 		return nil, secretError(path, "remove it; pam serve makes a new one",
 			errors.New("it is not a plain file with a secret"))
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own.
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, secretError(path, "let the user that runs PAM read it", err)
 	}
@@ -123,8 +123,7 @@ func closeToOthers(path string, log *slog.Logger) error {
 }
 
 func secretError(path, hint string, err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}
 	return &pam.Error{

@@ -81,7 +81,7 @@ func TestDevelopmentSecretThatOthersRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, identity.SecretFile)
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is the case.
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

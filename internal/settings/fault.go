@@ -72,8 +72,7 @@ func cut(s string) string {
 // cause is what went wrong with a file, without the path: that may be what
 // should have been a secret.
 func cause(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err.Error()
 	}
 	return "it cannot be opened"

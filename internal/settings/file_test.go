@@ -97,14 +97,14 @@ func TestFileThatOthersRead(t *testing.T) {
 	if w := load(t, "PAM_CONFIG="+path).Warnings; len(w) > 0 {
 		t.Errorf("warnings are %q", w)
 	}
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is the case.
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if w := load(t, "PAM_CONFIG="+path).Warnings; len(w) != 1 || !strings.Contains(w[0], "chmod 600 "+path) {
 		t.Errorf("warnings are %q", w)
 	}
 	plain := write(t, "PAM_SYNC=full\n")
-	if err := os.Chmod(plain, 0o644); err != nil { //nolint:gosec // that is the case.
+	if err := os.Chmod(plain, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if w := load(t, "PAM_CONFIG="+plain).Warnings; len(w) > 0 {
@@ -115,7 +115,7 @@ func TestFileThatOthersRead(t *testing.T) {
 func TestFileTooLarge(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "big")
-	f, err := os.Create(path) //nolint:gosec // a folder of the test's own.
+	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -184,8 +184,7 @@ func (l *loader) parse() {
 
 // why keeps the reasons that are made here; the words of others quote values.
 func why(err error) string {
-	var r reason
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[reason](err); ok {
 		return string(r)
 	}
 	return ""

@@ -69,7 +69,9 @@ func (p *Path) UnmarshalText(text []byte) error {
 	if strings.ContainsRune(string(text), 0) {
 		return reason("it has a NUL byte")
 	}
-	trimmed := strings.TrimRight(string(text), "/"+string(filepath.Separator))
+	trimmed := strings.TrimRightFunc(string(text), func(r rune) bool {
+		return r == '/' || r == filepath.Separator
+	})
 	if trimmed == "" {
 		trimmed = string(text[:1])
 	}
@@ -409,7 +411,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	case info.Size() > limit:
 		return nil, reason(fmt.Sprintf("the file has %d bytes, at most %d are taken", info.Size(), limit))
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own.
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, reason("the file cannot be read: " + cause(err))
 	}
