@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -18,13 +21,31 @@ import (
 // product is the binary as a user has it.
 type product struct{ path string }
 
+// built is the binary, once for all tests of the process.
+//
+//nolint:gochecknoglobals // it costs seconds, and no test changes it
+var built = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "pam-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "pam")
+	if out, err := exec.Command("go", "build", "-o", path, "./cmd/pam").CombinedOutput(); err != nil { //nolint:noctx // as long as it takes
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	binary.Store(&path)
+	return path, nil
+})
+
+// binary is where it is, once it is there.
+var binary atomic.Pointer[string] //nolint:gochecknoglobals // as above
+
 // build builds it.
 func build(t *testing.T) product {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "pam")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/pam").CombinedOutput()
+	path, err := built()
 	if err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		t.Fatal(err)
 	}
 	return product{path}
 }
@@ -220,4 +241,13 @@ func TestPageAsksForAToken(t *testing.T) {
 	if kept := browser.eval(`location.href + document.cookie + JSON.stringify(localStorage)`).(string); strings.Contains(kept, "eyJ") {
 		t.Errorf("the token is kept where it should not be: %s", kept)
 	}
+}
+
+// TestMain removes the binary in the end.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path := binary.Load(); path != nil {
+		_ = os.RemoveAll(filepath.Dir(*path))
+	}
+	os.Exit(code)
 }

@@ -34,18 +34,19 @@ type conn struct {
 	reading assembler
 	frames  *rate.Limiter
 
-	mu      sync.Mutex
-	life    lifecycle.Machine
-	out     outbox
-	subs    map[pam.ConversationID]*subscription
-	asked   []*subscription // of a plain client: turns it waits for
-	session pam.SessionID
-	serving bool          // a request waits for its commit
-	dirty   bool          // will be flushed after the batch
-	owner   pam.UserID    // whose it is or was
-	held    chan struct{} // closed when the reader may serve again
-	pumped  chan struct{} // closed when the pump has ended
-	closed  bool          // the peer's close frame has come
+	mu       sync.Mutex
+	life     lifecycle.Machine
+	out      outbox
+	subs     map[pam.ConversationID]*subscription
+	asked    []*subscription // of a plain client: turns it waits for
+	session  pam.SessionID
+	serving  bool          // a request waits for its commit
+	speaking bool          // the actions of an event are being carried out
+	dirty    bool          // will be flushed after the batch
+	owner    pam.UserID    // whose it is or was
+	held     chan struct{} // closed when the reader may serve again
+	pumped   chan struct{} // closed when the pump has ended
+	closed   bool          // the peer's close frame has come
 }
 
 func newConn(g *Gateway, peer netip.Addr, v1 bool) *conn {
@@ -149,6 +150,9 @@ func (c *conn) refuse(e *pam.Error) bool {
 // whether the frame that was the event is to be served. The caller holds c.mu
 // and flushes.
 func (c *conn) happened(now time.Time, ev lifecycle.Event) (serve bool) {
+	before := c.speaking
+	c.speaking = c.life.Phase().Open() // what comes before a close in one breath is still said
+	defer func() { c.speaking = before }()
 	acts := c.life.On(now, ev)
 	for act := range acts.All() {
 		switch x := act.(type) {

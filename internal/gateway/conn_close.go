@@ -24,10 +24,10 @@ func (c *conn) end(now time.Time, x lifecycle.Close) {
 		_ = c.socket.Close()
 		return
 	case lifecycle.ByClient:
-		c.out.shed()
+		c.unburden()
 		c.out.add(&c.gateway.outboxes, ws.OpClose, echo(x.Cause.Peer), item{})
 	case lifecycle.ByServer:
-		c.out.shed()
+		c.unburden()
 		if x.Say != nil {
 			c.out.addText(&c.gateway.outboxes, func(dst []byte) []byte {
 				return wire.AppendError(dst, x.Say, wire.About{})
@@ -38,6 +38,14 @@ func (c *conn) end(now time.Time, x lifecycle.Close) {
 			code = wire.CloseInternal
 		}
 		c.out.add(&c.gateway.outboxes, ws.OpClose, closePayload(uint16(code), x.Cause.Code.String()), item{})
+	}
+}
+
+// unburden lets the last words through to a peer that is behind: it will resume,
+// and what it has not read is in the journal.
+func (c *conn) unburden() {
+	if c.out.pumping {
+		c.out.shed()
 	}
 }
 

@@ -98,7 +98,9 @@ func (c *conn) control(now time.Time, got piece) {
 	case closeFrame:
 		c.closed = true
 		c.happened(now, lifecycle.PeerClosed{Code: got.code, Reason: string(got.payload)})
-	case nothing, fragment, textMessage:
+	case fragment: // of a message that comes slowly: the peer is there
+		c.happened(now, lifecycle.Heard{})
+	case nothing, textMessage:
 	}
 }
 
@@ -114,7 +116,7 @@ func (c *conn) message(now time.Time, msg []byte) {
 	}
 	what := lifecycle.RequestOther
 	switch request.(type) { //nolint:gochecksumtype // the lifecycle cares for these two alone
-	case wire.Ping, wire.Pong:
+	case wire.Ping:
 		what = lifecycle.RequestPing
 	case wire.Auth:
 		what = lifecycle.RequestAuth

@@ -18,7 +18,7 @@ import (
 
 // open says why nothing may be sent.
 func (c *conn) open() error {
-	if c.life.Phase().Open() {
+	if c.speaking || c.life.Phase().Open() {
 		return nil
 	}
 	cause, _ := c.life.Cause()

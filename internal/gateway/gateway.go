@@ -135,7 +135,7 @@ func New(o Options) *Gateway {
 			Heartbeat: o.Heartbeat, AuthTimeout: wire.AuthTimeout,
 			ExpiryNotice: wire.ExpiryNotice, BadFrames: wire.MaxBadFrames,
 		},
-		wheel:  newWheel(o.Heartbeat),
+		wheel:  newWheel(o.Heartbeat, o.Now()),
 		chats:  newLimiters[pam.UserID](o.Limits.Chats, time.Minute),
 		hands:  newLimiters[netip.Addr](o.Limits.Handshakes, time.Second),
 		conns:  map[*conn]struct{}{},

@@ -9,12 +9,16 @@ import (
 // list that runs through the connections themselves, so that a connection has
 // no timer and costs two pointers. A deadline further away than a turn of the
 // wheel is looked at once a turn.
+//
+// It counts from the time that it was made at, by the monotonic clock: a clock
+// on the wall that is set moves no deadline.
 type wheel struct {
 	width time.Duration
+	zero  time.Time
 
 	mu    sync.Mutex
 	slots [wheelSlots]*conn // the first of each list
-	at    int64             // the slot that was looked at last, counted from the epoch
+	at    int64             // the slot that was looked at last, counted from zero
 }
 
 const wheelSlots = 512
@@ -24,18 +28,18 @@ type place struct {
 	next, prev *conn
 	slot       int16
 	in         bool
-	when       int64 // nanoseconds since 1970
+	when       time.Duration // after the wheel's zero
 }
 
 // newWheel returns a wheel fine enough for a heartbeat: a dead peer must be
 // found out within 2.5 of them, of which the lifecycle leaves a tenth for this.
-func newWheel(heartbeat time.Duration) *wheel {
+func newWheel(heartbeat time.Duration, now time.Time) *wheel {
 	const finest, coarsest = 2 * time.Millisecond, 250 * time.Millisecond
 	width := coarsest
 	if heartbeat > 0 {
 		width = min(max(heartbeat/50, finest), coarsest)
 	}
-	return &wheel{width: width}
+	return &wheel{width: width, zero: now}
 }
 
 // set wants c.tick at when; zero takes c out.
@@ -46,13 +50,9 @@ func (w *wheel) set(c *conn, when time.Time) {
 	if when.IsZero() {
 		return
 	}
-	slot := w.index(when.UnixNano())
-	if w.at == 0 {
-		w.at = slot - 1
-	}
-	slot = min(max(slot+1, w.at+1), w.at+wheelSlots-1)
+	c.place.when = when.Sub(w.zero)
+	slot := min(max(w.index(c.place.when)+1, w.at+1), w.at+wheelSlots-1)
 	w.link(c, int16(slot%wheelSlots)) //nolint:gosec // less than wheelSlots
-	c.place.when = when.UnixNano()
 }
 
 // remove takes c out for good.
@@ -66,10 +66,8 @@ func (w *wheel) remove(c *conn) {
 func (w *wheel) due(now time.Time) []*conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	until := w.index(now.UnixNano())
-	if w.at == 0 || until-w.at > wheelSlots || until < w.at-1 { // never used, slept, or the clock was set back
-		w.at = until - wheelSlots
-	}
+	until := w.index(now.Sub(w.zero))
+	w.at = max(w.at, until-wheelSlots) // it slept: each slot once is enough
 	var due, later []*conn
 	for ; w.at < until; w.at++ {
 		slot := (w.at + 1) % wheelSlots
@@ -89,7 +87,7 @@ func (w *wheel) due(now time.Time) []*conn {
 	return due
 }
 
-func (w *wheel) index(nanoseconds int64) int64 { return nanoseconds / int64(w.width) }
+func (w *wheel) index(after time.Duration) int64 { return int64(max(after, 0) / w.width) }
 
 func (w *wheel) link(c *conn, slot int16) {
 	first := w.slots[slot]
