@@ -47,6 +47,7 @@ func TestOpenAICalls(t *testing.T) {
 		{"two in one chunk", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"index":0,"id":"c1","function":{"name":"add","arguments":"{\"a\":1}"}},{"index":1,"id":"c2","function":{"name":"add","arguments":"{\"a\":2}"}}]}`)}, two},
 		{"arguments as an object", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"id":"c1","function":{"name":"add","arguments":{"a":1}}},{"id":"c2","function":{"name":"add","arguments":{"a":2}}}]}`)}, two},
 		{"arguments as objects, no ids", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"function":{"name":"add","arguments":{"a":1}}},{"function":{"name":"add","arguments":{"a":2}}}]}`)}, []pam.CallChunk{call("", "add", `{"a":1}`), call("", "add", `{"a":2}`)}},
+		{"an object behind a call without any", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"function":{"name":"now"}},{"function":{"name":"add","arguments":{"a":1}}}]}`)}, []pam.CallChunk{call("", "now", `{}`), call("", "add", `{"a":1}`)}},
 		{"none for a tool that takes none", faultlab.Answer{start(0, "c1", "now")}, []pam.CallChunk{call("c1", "now", `{}`)}},
 		{"null for a tool that takes none", faultlab.Answer{faultlab.Delta(`{"tool_calls":[{"index":0,"id":"c1","function":{"name":"now","arguments":null}}]}`)}, []pam.CallChunk{call("c1", "now", `{}`)}},
 	} {

@@ -42,7 +42,7 @@ func (j *journal) Append(ctx context.Context, body pam.EventBody) error {
 		j.commit(ctx, body)
 	}
 	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+		return err
 	}
 	return j.take(body)
 }

@@ -65,6 +65,22 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// TestShortDeadlines holds that a deadline shorter than the pace of progress is
+// kept to the moment.
+func TestShortDeadlines(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]step{"first": forever, "next": then(chunks(text("a")), forever)} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(steps(answer), tools{})
+			b.Limits.FirstToken, b.Limits.BetweenTokens = time.Second, time.Second
+			b.run(t)
+			if d := time.Since(b.began); b.complete(t).Status != pam.TurnFailed || d < time.Second || d > 1010*time.Millisecond {
+				t.Errorf("%s token: it took %v, want a second", name, d)
+			}
+		})
+	}
+}
+
 // TestNoDeadlineForTheReader holds that a slow journal is not taken for a silent
 // model.
 func TestNoDeadlineForTheReader(t *testing.T) {
