@@ -37,7 +37,10 @@ type actor struct {
 	waiting    []entry     // user_message of the turns that are not over, as of folded
 	turns      []*question // not over, in order: the first runs, the others wait
 	watches    []*Watch
-	run        *Turn // the turn that works, if any
+	run        *Turn         // the turn that works, if any
+	retaking   bool          // a turn is being taken up, or will be once more
+	cause      error         // of the newest refusal
+	settling   chan struct{} // closed once the newest urgent append is through; nil if it is
 }
 
 // entry is an event that is not folded yet.
@@ -94,6 +97,11 @@ func (a *actor) restore(s *pam.Snapshot) error {
 	a.rebuild()
 	for _, q := range a.turns {
 		a.hub.began(a.key, q.ID)
+	}
+	for _, e := range a.live {
+		if e.Kind == pam.KindComplete {
+			a.hub.began(a.key, e.Turn) // until it is folded
+		}
 	}
 	return nil
 }
@@ -201,14 +209,28 @@ func (a *actor) ask(x *pam.Append, then func(error)) {
 	generation := a.generation
 	a.hub.hold(a) // who asked may have left by then
 	x.Key = a.key
+	var through chan struct{}
+	if x.Urgent {
+		through = make(chan struct{})
+		a.settling = through
+	}
 	x.Done = func(err error) {
 		a.mu.Lock()
-		if err == nil {
+		switch {
+		case err == nil:
 			a.commit(x)
-		} else if generation == a.generation {
-			a.refused()
+		case generation == a.generation:
+			a.refused(err)
+		case errors.Is(err, pam.ErrSuperseded):
+			err = a.cause // it went down with the one before it
 		}
 		then(err)
+		if through != nil {
+			if a.settling == through {
+				a.settling = nil
+			}
+			close(through)
+		}
 		a.mu.Unlock()
 		a.hub.release(a)
 	}
@@ -237,15 +259,16 @@ func (a *actor) commit(x *pam.Append) {
 		case pam.KindUserMessage, pam.KindComplete, pam.KindUpdated:
 			a.hub.Changed(a.key)
 		}
-		if r.Kind == pam.KindComplete {
-			a.hub.over(a.key, r.Turn)
-		}
 	}
 }
 
 // refused takes back every number that is not committed. The caller holds a.mu.
-func (a *actor) refused() {
+func (a *actor) refused(err error) {
 	a.generation++
+	a.cause = pam.ErrSuperseded
+	if known := (*pam.ChatKnownError)(nil); !errors.As(err, &known) { // which is about one message alone
+		a.cause = err
+	}
 	keep := len(a.live)
 	for keep > 0 && a.live[keep-1].event.Seq > a.committed {
 		keep--

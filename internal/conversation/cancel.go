@@ -34,19 +34,58 @@ func (h *Hub) cancel(ctx context.Context, key pam.Key, which func(*question) boo
 		return pam.Cancelled{}, err
 	}
 	defer h.release(a)
-	finals, err := a.cancel(ctx, which)
-	if err != nil || len(finals) > 0 {
-		return pam.Cancelled{Key: key, Finals: finals}, err
-	}
-	if turn != "" { // it ended between the look and the lock
-		if _, seq, ok, err := h.Past.FindTurn(ctx, key.User, turn); ok || err != nil {
-			if err != nil {
-				return pam.Cancelled{}, err
-			}
-			return h.ended(ctx, key, seq)
+	for range 2 { // where an end that is asked for is refused, the turn is there again
+		finals, err := a.cancel(ctx, which)
+		if err != nil || len(finals) > 0 {
+			return pam.Cancelled{Key: key, Finals: finals}, err
+		}
+		if err := a.settled(ctx); err != nil {
+			return pam.Cancelled{}, err
 		}
 	}
-	return a.lastEnded(ctx)
+	if turn == "" {
+		return a.lastEnded(ctx)
+	}
+	if final, ok := a.final(turn); ok {
+		return pam.Cancelled{Key: key, Finals: []pam.Record{final}, Before: true}, nil
+	}
+	_, seq, ok, err := h.Past.FindTurn(ctx, key.User, turn)
+	switch {
+	case err != nil:
+		return pam.Cancelled{}, err
+	case !ok:
+		return pam.Cancelled{}, &pam.Error{Code: pam.CodeNotFound, Op: "conversation.cancel"}
+	}
+	return h.ended(ctx, key, seq)
+}
+
+// settled waits until what is asked of the journal by now, and is urgent, is
+// committed or refused.
+func (a *actor) settled(ctx context.Context) error {
+	a.mu.Lock()
+	through := a.settling
+	a.mu.Unlock()
+	if through == nil {
+		return nil
+	}
+	select {
+	case <-through:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// final returns the final event of a turn that is over and not folded yet.
+func (a *actor) final(turn pam.TurnID) (pam.Record, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range a.live {
+		if e := &a.live[i]; e.Kind == pam.KindComplete && e.Turn == turn && e.Seq <= a.committed {
+			return e.Record, true
+		}
+	}
+	return pam.Record{}, false
 }
 
 // ended is the answer where the turn was over before: its final event.
@@ -100,8 +139,8 @@ func (a *actor) cancel(ctx context.Context, which func(*question) bool) ([]pam.R
 	a.ask(x, func(err error) {
 		if err == nil {
 			a.stop()
-			a.next()
 		}
+		a.next() // after a refusal too: who worked at the turn may have left
 		done <- err
 	})
 	a.mu.Unlock()

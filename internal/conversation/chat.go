@@ -15,6 +15,11 @@ const maxWaiting = 8
 // committed. The key is looked at before everything else: said again, a message
 // is neither refused because of the turn that it asks for, nor interrupts it.
 func (h *Hub) Chat(ctx context.Context, r pam.ChatRequest) (pam.Accepted, error) {
+	key := chatKey{r.User, r.ID}
+	if err := h.claim(ctx, key); err != nil {
+		return pam.Accepted{}, err
+	}
+	defer h.unclaim(key)
 	known, ok, err := h.Past.FindChat(ctx, r.User, r.ID)
 	if err != nil {
 		return pam.Accepted{}, err
@@ -131,13 +136,15 @@ func (a *actor) accept(ctx context.Context, r pam.ChatRequest) (pam.Accepted, er
 		Seq: message.event.Seq, Content: pam.HashContent(r.Message),
 	}
 	a.hub.began(a.key, turn)
+	a.hub.keep(chatKey{r.User, r.ID})
 	a.ask(x, func(err error) {
 		if err != nil {
 			a.hub.over(a.key, turn)
 		} else {
 			a.stop()
-			a.next()
 		}
+		a.next() // after a refusal too: who worked at the turn may have left
+		a.hub.unclaim(chatKey{r.User, r.ID})
 		done <- err
 	})
 	a.mu.Unlock()

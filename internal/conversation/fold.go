@@ -62,6 +62,9 @@ func (a *actor) forget(f *pam.Fold) {
 	}
 	later := 0
 	for later < len(a.live) && a.live[later].Seq <= f.Through {
+		if e := &a.live[later]; e.Kind == pam.KindComplete {
+			a.hub.over(a.key, e.Turn) // from here on the store finds it
+		}
 		later++
 	}
 	a.live = append([]entry(nil), a.live[later:]...)

@@ -80,8 +80,9 @@ type Hub struct {
 
 	mu      sync.Mutex
 	actors  map[pam.Key]*actor
-	turns   map[turnKey]pam.Key // turns that are not over
+	turns   map[turnKey]pam.Key // turns that are not over and folded
 	running map[pam.UserID]int
+	claims  map[chatKey]*claim
 	closed  bool
 	work    sync.WaitGroup // one for each running turn
 }
@@ -104,6 +105,7 @@ func New(o Options) *Hub {
 		actors:  map[pam.Key]*actor{},
 		turns:   map[turnKey]pam.Key{},
 		running: map[pam.UserID]int{},
+		claims:  map[chatKey]*claim{},
 	}
 }
 
@@ -227,7 +229,8 @@ func (h *Hub) admit(user pam.UserID) error {
 	return nil
 }
 
-// began and over keep the index of turns that are not over.
+// began and over keep the index of turns that are not over, or whose
+// end is not folded yet: that the store does not find.
 func (h *Hub) began(key pam.Key, turn pam.TurnID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

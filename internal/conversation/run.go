@@ -12,8 +12,10 @@ import (
 const (
 	maxAttempts = 3
 	// maxUnsent is how many bytes of deltas a turn may be ahead of the
-	// journal, before it waits.
-	maxUnsent = 256 << 10
+	// journal, before it waits. They are counted as the journal does, whose
+	// queue is bounded: a delta of one letter weighs far more than the letter.
+	maxUnsent      = 256 << 10
+	recordOverhead = 256
 	// settleFrom and settleMost are the pause before a final event that the
 	// journal refused is tried again.
 	settleFrom = 100 * time.Millisecond
@@ -34,7 +36,7 @@ type Turn struct {
 
 	// Guarded by actor.mu.
 	room     sync.Cond // Delta waits here
-	unsent   int       // bytes of deltas that are not committed
+	unsent   int       // bytes of delta events that are not committed
 	refusal  error     // why the journal refused a delta
 	released bool      // left unfinished, for the next process
 }
@@ -64,7 +66,12 @@ func (t *Turn) Append(ctx context.Context, body pam.EventBody) error {
 	a.number(t.turn.ID, body)
 	x.Events = a.seal(from)
 	a.foldInto(x)
-	a.ask(x, func(err error) { done <- err })
+	a.ask(x, func(err error) {
+		if err != nil {
+			a.next() // the owner may have left
+		}
+		done <- err
+	})
 	a.mu.Unlock()
 	select {
 	case err := <-done:
@@ -90,9 +97,10 @@ func (t *Turn) Delta(text string) error {
 	from, x := a.head, &pam.Append{Fence: t.fence}
 	a.number(t.turn.ID, body)
 	x.Events = a.seal(from)
-	t.unsent += len(text)
+	size := len(x.Events[0].JSON) + recordOverhead
+	t.unsent += size
 	a.ask(x, func(err error) {
-		t.unsent -= len(text)
+		t.unsent -= size
 		if err != nil && t.refusal == nil {
 			t.refusal = err
 		}
@@ -187,10 +195,11 @@ func (a *actor) next() {
 	if a.run != nil || a.deleted || len(a.turns) == 0 {
 		return
 	}
-	if q := a.turns[0]; q.Attempt > 0 {
-		a.retake(q)
-	} else {
+	switch q := a.turns[0]; {
+	case q.Attempt == 0:
 		a.start(q)
+	case !a.retaking:
+		a.retake(q)
 	}
 }
 
@@ -199,6 +208,7 @@ func (a *actor) next() {
 // it has been tried often enough. The caller holds a.mu.
 func (a *actor) retake(q *question) {
 	parts := q.answer.parts()
+	a.retaking = true
 	a.fence++
 	from, x := a.head, &pam.Append{Urgent: true, Fence: a.fence}
 	switch call := outstanding(parts); {
@@ -220,10 +230,14 @@ func (a *actor) retake(q *question) {
 	x.Events = a.seal(from)
 	a.foldInto(x)
 	a.ask(x, func(err error) {
+		a.retaking = err != nil
 		switch {
 		case err != nil:
 			a.hub.hold(a)
 			time.AfterFunc(settleMost, func() {
+				a.mu.Lock()
+				a.retaking = false
+				a.mu.Unlock()
 				a.resume()
 				a.hub.release(a)
 			})
