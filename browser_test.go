@@ -21,7 +21,7 @@ import (
 // not do as it is told.
 type page struct {
 	t          *testing.T
-	ctx        context.Context //nolint:containedctx // of the test, as t is
+	ctx        context.Context
 	conn       *websocket.Conn
 	session    string
 	lastID     int
@@ -82,7 +82,7 @@ func openPage(t *testing.T) *page {
 	if address == "" {
 		t.Fatal("the browser did not say where it listens")
 	}
-	p.conn, _, err = websocket.Dial(ctx, address, nil) //nolint:bodyclose // it has none
+	p.conn, _, err = websocket.Dial(ctx, address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

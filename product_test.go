@@ -30,7 +30,7 @@ var built = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(folder, "pam")
-	if out, err := exec.Command("go", "build", "-o", path, "./cmd/pam").CombinedOutput(); err != nil { //nolint:noctx // as long as it takes
+	if out, err := exec.Command("go", "build", "-o", path, "./cmd/pam").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	binary.Store(&path)

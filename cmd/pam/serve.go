@@ -36,7 +36,7 @@ in force.`,
 			}
 			log := newLogger(cmd.ErrOrStderr(), set.LogLevel)
 			for _, w := range set.Warnings {
-				log.Warn(w)
+				log.Warn("setting", "warning", w)
 			}
 			return server.Run(cmd.Context(), server.Options{
 				Settings: set, Version: version(), Logger: log, Now: time.Now,
@@ -49,7 +49,7 @@ in force.`,
 // newLogger writes text to a terminal and JSON to all else.
 func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a descriptor
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
 	return slog.New(slog.NewJSONHandler(w, o))

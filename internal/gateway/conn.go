@@ -159,17 +159,17 @@ func (c *conn) happened(now time.Time, ev lifecycle.Event) (serve bool) {
 		case lifecycle.Serve:
 			serve = true
 		case lifecycle.SendError:
-			c.sendError(x.Err, wire.About{})
+			_ = c.sendError(x.Err, wire.About{})
 		case lifecycle.SendAuthOK:
-			c.sendText(func(dst []byte) []byte { return wire.AppendAuthOK(dst, x.Principal.User, x.Principal.Expires) })
+			_ = c.sendText(func(dst []byte) []byte { return wire.AppendAuthOK(dst, x.Principal.User, x.Principal.Expires) })
 		case lifecycle.SendConnected:
 			c.greet()
 		case lifecycle.SendAuthExpiring:
-			c.sendText(func(dst []byte) []byte { return wire.AppendAuthExpiring(dst, x.At) })
+			_ = c.sendText(func(dst []byte) []byte { return wire.AppendAuthExpiring(dst, x.At) })
 		case lifecycle.SendGoAway:
-			c.sendText(func(dst []byte) []byte { return wire.AppendGoAway(dst, x.After) })
+			_ = c.sendText(func(dst []byte) []byte { return wire.AppendGoAway(dst, x.After) })
 		case lifecycle.SendPing:
-			c.ping(now, x.Nonce)
+			_ = c.ping(now, x.Nonce)
 		case lifecycle.Close:
 			c.end(now, x)
 		}
@@ -179,7 +179,7 @@ func (c *conn) happened(now time.Time, ev lifecycle.Event) (serve bool) {
 
 func (c *conn) greet() {
 	g := c.gateway
-	c.sendText(func(dst []byte) []byte {
+	_ = c.sendText(func(dst []byte) []byte {
 		return wire.AppendConnected(dst, wire.Greeting{
 			Connection: pam.ConnectionID(c.id.String()), ServerVersion: g.Version, Heartbeat: g.Heartbeat,
 			MaxOutbox: g.Limits.Outbox, Subscriptions: g.Limits.Subscriptions,

@@ -88,7 +88,7 @@ func (c *conn) control(now time.Time, got piece) {
 	switch got.kind {
 	case pingFrame:
 		c.happened(now, lifecycle.Heard{})
-		c.sendPong(got.payload)
+		_ = c.sendPong(got.payload)
 	case pongFrame:
 		var nonce uint32
 		if len(got.payload) == 4 {
@@ -124,7 +124,7 @@ func (c *conn) message(now time.Time, msg []byte) {
 	c.mu.Lock()
 	serve := c.happened(now, lifecycle.Frame{Request: what})
 	if ping, ok := request.(wire.Ping); ok && serve { // the commonest: in the same breath
-		c.sendText(func(dst []byte) []byte { return wire.AppendPong(dst, ping.Timestamp, now) })
+		_ = c.sendText(func(dst []byte) []byte { return wire.AppendPong(dst, ping.Timestamp, now) })
 		serve = false
 	}
 	c.mu.Unlock()
@@ -132,7 +132,7 @@ func (c *conn) message(now time.Time, msg []byte) {
 	case !serve:
 	case refused != nil:
 		c.mu.Lock()
-		c.sendError(refused.Err, wire.About{ID: refused.ID, Conversation: refused.Conversation})
+		_ = c.sendError(refused.Err, wire.About{ID: refused.ID, Conversation: refused.Conversation})
 		c.mu.Unlock()
 	default:
 		c.serve(request)

@@ -16,8 +16,7 @@ func (e *GoneError) Error() string { return "gateway: the connection has ended: 
 // asError returns err as what a client is told: the first *pam.Error in its
 // chain, else internal.
 func asError(err error) *pam.Error {
-	var e *pam.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pam.Error](err); ok {
 		return e
 	}
 	return &pam.Error{Code: pam.CodeInternal, Err: err}

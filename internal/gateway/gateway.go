@@ -28,14 +28,19 @@ import (
 
 // Conversations are what clients talk to.
 type Conversations interface {
+	Turns
+	// Watch begins to watch; nothing comes before Replay asks for it.
+	Watch(ctx context.Context, key pam.Key, w Watcher, r pam.Resume) (Watch, pam.Position, error)
+}
+
+// Turns are what clients ask for and end.
+type Turns interface {
 	// Chat accepts a message and returns once it is committed.
 	Chat(ctx context.Context, r pam.ChatRequest) (pam.Accepted, error)
 	// Cancel ends one turn and returns once that is committed.
 	Cancel(ctx context.Context, user pam.UserID, turn pam.TurnID) (pam.Cancelled, error)
 	// CancelAll ends all turns of a conversation.
 	CancelAll(ctx context.Context, key pam.Key) (pam.Cancelled, error)
-	// Watch begins to watch; nothing comes before Replay asks for it.
-	Watch(ctx context.Context, key pam.Key, w Watcher, r pam.Resume) (Watch, pam.Position, error)
 }
 
 // Watcher is told what a conversation has come to, with the conversation
@@ -65,10 +70,15 @@ type Contexts interface {
 
 // Doorman says who is speaking, and from where.
 type Doorman interface {
+	Credentials
 	// Origin refuses a page that may not use this server.
 	Origin(r *http.Request) error
 	// Peer returns the address that a request comes from.
 	Peer(r *http.Request) netip.Addr
+}
+
+// Credentials says whose word a credential is.
+type Credentials interface {
 	// Credential returns what a request carries; it is judged later, on the
 	// open connection. It is nil where there is none.
 	Credential(r *http.Request) Credential
@@ -208,7 +218,7 @@ func (g *Gateway) Changed(key pam.Key) {
 	for _, c := range conns {
 		c.mu.Lock()
 		if c.v1 && c.subs[key.Conversation] == nil {
-			c.sendText(func(dst []byte) []byte { return wire.AppendConversationsChanged(dst, key.Conversation) })
+			_ = c.sendText(func(dst []byte) []byte { return wire.AppendConversationsChanged(dst, key.Conversation) })
 			g.later(c)
 		}
 		c.mu.Unlock()

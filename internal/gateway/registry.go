@@ -143,5 +143,5 @@ func (g *Gateway) Close(ctx context.Context) {
 
 // jitter returns a random time up to most.
 func jitter(most time.Duration) time.Duration {
-	return time.Duration(rand.Int64N(int64(most))) //nolint:gosec // spreads load, hides nothing
+	return time.Duration(rand.Int64N(int64(most)))
 }

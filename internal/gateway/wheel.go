@@ -52,7 +52,7 @@ func (w *wheel) set(c *conn, when time.Time) {
 	}
 	c.place.when = when.Sub(w.zero)
 	slot := min(max(w.index(c.place.when)+1, w.at+1), w.at+wheelSlots-1)
-	w.link(c, int16(slot%wheelSlots)) //nolint:gosec // less than wheelSlots
+	w.link(c, int16(slot%wheelSlots))
 }
 
 // remove takes c out for good.
@@ -82,7 +82,7 @@ func (w *wheel) due(now time.Time) []*conn {
 	}
 	for _, c := range later {
 		slot := min(w.index(c.place.when)+1, w.at+wheelSlots-1)
-		w.link(c, int16(slot%wheelSlots)) //nolint:gosec // less than wheelSlots
+		w.link(c, int16(slot%wheelSlots))
 	}
 	return due
 }

@@ -25,7 +25,11 @@ func (s *Server) drain(server *http.Server) {
 
 	turns, stopTurns := context.WithTimeout(context.Background(), s.Settings.Drain)
 	defer stopTurns()
-	ended := start(func() error { s.hub.Close(turns); return nil })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.hub.Close(turns)
+	}()
 	s.gateway.Drain(until)
 	<-ended
 

@@ -86,8 +86,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}()
 		if s.Settings.Development() {
 			if err := identity.CheckHost(r); err != nil {
-				var e *pam.Error
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*pam.Error](err); ok {
 					refuse(w, e)
 					return
 				}
@@ -103,5 +102,5 @@ func (s *Server) guard(next http.Handler) http.Handler {
 func refuse(w http.ResponseWriter, e *pam.Error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(wire.Meaning(e.Code).Status)
-	_, _ = w.Write(wire.AppendError(nil, e, wire.About{}))
+	_, _ = w.Write(wire.AppendError(nil, e, wire.About{})) //nolint:gosec // JSON, and said to be
 }
