@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,9 +25,7 @@ func serve(t *testing.T, method, target string, header http.Header) *http.Respon
 		t.Fatal(err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Result()
