@@ -26,6 +26,7 @@ type actor struct {
 	exists     bool   // has at least one committed event
 	deleted    bool   // gone; whoever still holds the actor is refused
 	folded     int64  // up to here events are in the store alone
+	folding    int64  // up to here a fold is asked for
 	committed  int64  // up to here watchers may know
 	head       int64  // up to here numbers are given
 	generation int    // of the numbers: grows with every refusal of the journal
@@ -84,7 +85,7 @@ func (a *actor) load(ctx context.Context, create bool) error {
 
 // restore makes s the state. The caller holds a.mu.
 func (a *actor) restore(s *pam.Snapshot) error {
-	a.folded, a.head, a.committed = s.Folded, s.Head, s.Head
+	a.folded, a.folding, a.head, a.committed = s.Folded, s.Folded, s.Head, s.Head
 	a.fence, a.foldedOver, a.title = s.Fence, s.Turns, s.Title
 	var err error
 	if a.waiting, err = a.entries(s.Waiting); err != nil {
@@ -275,6 +276,6 @@ func (a *actor) refused(err error) {
 	}
 	clear(a.live[keep:])
 	a.live = a.live[:keep]
-	a.head = a.committed
+	a.head, a.folding = a.committed, a.folded
 	a.rebuild()
 }

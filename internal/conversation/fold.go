@@ -15,6 +15,9 @@ func (a *actor) fold(through int64) *pam.Fold {
 		if e.Seq > through {
 			break
 		}
+		if e.Seq <= a.folding { // by the fold before this one, whose commit is awaited
+			continue
+		}
 		if e.Kind == pam.KindDelta {
 			if from == 0 {
 				from = e.From
@@ -31,6 +34,7 @@ func (a *actor) fold(through int64) *pam.Fold {
 		f.Keep = append(f.Keep, kept)
 	}
 	f.Waiting = a.unfinished(through)
+	a.folding = through
 	return f
 }
 

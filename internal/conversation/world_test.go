@@ -66,10 +66,10 @@ func (g *gate) Append(a *pam.Append) {
 func (g *gate) pass(a *pam.Append) {
 	if g.refuse != nil {
 		if err := g.refuse(a); err != nil {
-			spoilt := *a
+			spoilt, done := *a, a.Done
 			spoilt.Events = []pam.Record{{From: 1 << 40, Seq: 1 << 40, Kind: a.Events[0].Kind, JSON: a.Events[0].JSON}}
 			spoilt.Chat, spoilt.Fold = nil, nil
-			spoilt.Done = func(error) { a.Done(err) }
+			spoilt.Done = func(error) { done(err) }
 			a = &spoilt
 		}
 	}
