@@ -7,9 +7,10 @@ import (
 )
 
 // earlier builds turns of the past out of their events, newest first. A turn
-// whose message lies beyond what was read is left out.
-func (a *actor) earlier(ctx context.Context, before int64, maxBytes int) ([]pam.Turn, error) {
-	records, err := a.hub.Past.Earlier(ctx, a.key, before, maxBytes)
+// whose message lies beyond what was read is left out. It is read from the end:
+// the answers before a message that waited come after it.
+func (a *actor) earlier(ctx context.Context, maxBytes int) ([]pam.Turn, error) {
+	records, err := a.hub.Past.Earlier(ctx, a.key, 1<<62, maxBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -67,9 +67,7 @@ func (t *Turn) Append(ctx context.Context, body pam.EventBody) error {
 	x.Events = a.seal(from)
 	a.foldInto(x)
 	a.ask(x, func(err error) {
-		if err != nil {
-			a.next() // the owner may have left
-		}
+		a.next() // the owner may have left
 		done <- err
 	})
 	a.mu.Unlock()
@@ -122,17 +120,22 @@ func (t *Turn) Progress(phase string, elapsed time.Duration) {
 	}
 }
 
-// Earlier returns the turns that were over before the number before, newest
-// first, of together about maxBytes, and how many there are beyond them.
+// Earlier returns the turns whose message came before the number before, newest
+// first, of together about maxBytes, and how many there are beyond them. They
+// are over, for turns run in that order.
 func (t *Turn) Earlier(ctx context.Context, before int64, maxBytes int) ([]pam.Turn, int, error) {
 	t.actor.mu.Lock()
-	all := t.actor.turnsOver
+	all := t.actor.foldedOver
 	t.actor.mu.Unlock()
 	if all == 0 {
 		return nil, 0, nil
 	}
-	turns, err := t.actor.earlier(ctx, before, maxBytes)
-	return turns, max(0, all-len(turns)), err
+	turns, err := t.actor.earlier(ctx, maxBytes)
+	later := 0 // cancelled while they waited behind t
+	for later < len(turns) && turns[later].Seq >= before {
+		later++
+	}
+	return turns[later:], max(0, all-len(turns)), err
 }
 
 // mayWrite says why t may not append body. The caller holds actor.mu.
@@ -192,7 +195,7 @@ func (a *actor) resume() {
 // next starts the first of the turns that are not over, unless one runs. The
 // caller holds a.mu.
 func (a *actor) next() {
-	if a.run != nil || a.deleted || len(a.turns) == 0 {
+	if a.run != nil || a.deleted || len(a.turns) == 0 || a.awaits() {
 		return
 	}
 	switch q := a.turns[0]; {
@@ -201,6 +204,18 @@ func (a *actor) next() {
 	case !a.retaking:
 		a.retake(q)
 	}
+}
+
+// awaits reports whether a message or the end of a turn is asked for and not
+// committed: then that decides what is next, and calls next. The caller holds
+// a.mu.
+func (a *actor) awaits() bool {
+	for i := len(a.live) - 1; i >= 0 && a.live[i].Seq > a.committed; i-- {
+		if a.live[i].Kind == pam.KindComplete || a.live[i].Turn == a.turns[0].ID && a.live[i].Kind == pam.KindUserMessage {
+			return true
+		}
+	}
+	return false
 }
 
 // retake takes up a turn whose process died: what was said since the last call
