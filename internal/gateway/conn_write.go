@@ -35,12 +35,13 @@ func (c *conn) sendText(f func(dst []byte) []byte) error {
 	return nil
 }
 
-// sendEvent sends an event of a subscription, as the journal keeps it.
-func (c *conn) sendEvent(r *pam.Record, s *subscription) error {
+// sendEvent sends an event of a subscription, whose cursor was before, as the
+// journal keeps it.
+func (c *conn) sendEvent(r *pam.Record, s *subscription, before int64) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	c.out.add(&c.gateway.outboxes, ws.OpText, r.JSON, item{sub: s, before: s.cursor})
+	c.out.add(&c.gateway.outboxes, ws.OpText, r.JSON, item{sub: s, before: before})
 	c.bound()
 	return nil
 }
@@ -84,6 +85,13 @@ func (c *conn) ping(now time.Time, nonce uint32) error {
 	}
 	c.bound()
 	return nil
+}
+
+// room reports whether an event of n bytes may be sent now: one that would bring
+// the outbox over its bound is not put in at all, but read from the journal
+// later. So a peer that reads slowly gets on, however large a page of the past.
+func (c *conn) room(n int) bool {
+	return c.out.empty() || c.out.behind()+n <= c.gateway.Limits.Outbox
 }
 
 // bound holds the outbox to its bound (docs/protocol.md, "Order and resume",

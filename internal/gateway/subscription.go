@@ -18,7 +18,7 @@ type subscription struct {
 
 	// Guarded by conn.mu.
 	cursor int64
-	head   int64 // the end when it began: turns that open or end later are counted
+	head   int64 // turns that open or end later are still to be counted
 	open   int   // turns that are not over
 	lags   bool
 	plain  *plainTurn // nil for pam.v1
@@ -53,12 +53,13 @@ func (s *subscription) Deliver(_ pam.Key, records []pam.Record) (more bool) {
 		switch {
 		case !more || s.lags || r.Seq <= s.cursor:
 			continue
-		case r.From > s.cursor+1:
+		case r.From > s.cursor+1, !c.room(len(r.JSON)):
 			s.lags = true
 			continue
 		}
-		more = s.take(r)
-		s.cursor = r.Seq
+		before := s.cursor
+		s.cursor = r.Seq // first: taking it may take it back
+		more = s.take(r, before)
 		s.count(r)
 	}
 	if !more {
@@ -70,16 +71,16 @@ func (s *subscription) Deliver(_ pam.Key, records []pam.Record) (more bool) {
 }
 
 // take sends r, as its client wants it; it reports whether more is wanted.
-func (s *subscription) take(r *pam.Record) (more bool) {
+func (s *subscription) take(r *pam.Record, before int64) (more bool) {
 	c := s.conn
 	if s.plain == nil {
-		return c.sendEvent(r, s) == nil
+		return c.sendEvent(r, s, before) == nil
 	}
 	if r.Turn != s.plain.turn {
 		return true
 	}
 	if s.plain.stream {
-		return c.sendEvent(r, s) == nil && r.Kind != pam.KindComplete
+		return c.sendEvent(r, s, before) == nil && r.Kind != pam.KindComplete
 	}
 	switch r.Kind { //nolint:exhaustive // one answer is made of these two
 	case pam.KindStart:
@@ -110,11 +111,13 @@ func (s *subscription) respond(r *pam.Record) {
 	})
 }
 
-// count keeps the number of turns that are not over.
+// count keeps the number of turns that are not over; what comes again, for it
+// was taken back from the outbox, is counted already.
 func (s *subscription) count(r *pam.Record) {
 	if r.Seq <= s.head {
 		return
 	}
+	s.head = r.Seq
 	switch r.Kind { //nolint:exhaustive // the others neither begin nor end a turn
 	case pam.KindUserMessage:
 		s.open++

@@ -73,7 +73,7 @@ func (w *wheel) due(now time.Time) []*conn {
 		slot := (w.at + 1) % wheelSlots
 		for c := w.slots[slot]; c != nil; c = w.slots[slot] {
 			w.unlink(c)
-			if w.index(c.place.when) > until {
+			if w.index(c.place.when) >= until { // it was beyond a turn of the wheel
 				later = append(later, c)
 			} else {
 				due = append(due, c)
