@@ -221,6 +221,12 @@ func (w *waits) add(d time.Duration) {
 	w.mu.Unlock()
 }
 
+func (w *waits) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.all)
+}
+
 func (w *waits) take() []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
