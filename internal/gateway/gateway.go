@@ -123,6 +123,7 @@ type Gateway struct {
 	hands    *limiters[netip.Addr]
 	buffers  buffers
 	outboxes outboxes
+	streams  *streams
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
@@ -151,6 +152,8 @@ func New(o Options) *Gateway {
 		conns:  map[*conn]struct{}{},
 		users:  map[pam.UserID][]*conn{},
 		counts: counts{closed: map[string]int64{}},
+
+		streams: newStreams(o.Limits.Frames),
 	}
 }
 
@@ -170,6 +173,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		}
 		g.chats.evict(now)
 		g.hands.evict(now)
+		g.streams.requests.evict(now)
 	}
 }
 

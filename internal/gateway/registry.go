@@ -115,8 +115,10 @@ func (g *Gateway) all() []*conn {
 }
 
 // Close ends every connection with 1001 and waits until they are gone or ctx is
-// done.
+// done. It ends the requests that are held open too; their server waits for
+// them.
 func (g *Gateway) Close(ctx context.Context) {
+	g.streams.close()
 	for _, c := range g.begin(g.Now()) {
 		c.mu.Lock()
 		c.happened(g.Now(), lifecycle.Closing{})

@@ -65,6 +65,8 @@ func (s *Server) http() (*http.Server, error) {
 	mux.HandleFunc(wire.Path+"/ws/{user}", func(w http.ResponseWriter, r *http.Request) {
 		s.gateway.ServeHTTP(w, r, pam.UserID(r.PathValue("user")))
 	})
+	mux.HandleFunc(wire.Path+"/chat", s.gateway.ServeChat)
+	mux.HandleFunc(wire.Path+"/frames", s.gateway.ServeFrame)
 	mux.Handle("/", page)
 	return &http.Server{
 		Handler:           s.guard(a.CORS(mux)),
