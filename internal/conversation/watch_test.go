@@ -241,3 +241,35 @@ func TestContext(t *testing.T) {
 	}
 	close(release)
 }
+
+// TestCommittedFirst shows nobody what the journal does not have yet.
+func TestCommittedFirst(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	w := start(t, map[string]script{"runs": until(release, "a")})
+	w.chat(request("runs"))
+	r := w.watching(anasTalk(), client.Conversation{})
+	defer r.leave()
+	r.shown("runs", "a")
+	w.journal.holding(func(*pam.Append) bool { return true })
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		if _, err := w.hub.Chat(t.Context(), request("more")); err != nil {
+			t.Errorf("chat: %v", err)
+		}
+	}()
+	w.eventually("it is asked for", func() bool { return w.journal.waiting() == 1 })
+	late := w.watching(anasTalk(), client.Conversation{})
+	defer late.leave()
+	late.shown("runs", "a")
+	for _, watcher := range []*reader{r, late} {
+		if v := watcher.view(); len(v.Turns) != 1 {
+			t.Errorf("shows %q", statuses(v))
+		}
+	}
+	w.journal.letGo()
+	<-accepted
+	close(release)
+	w.settled(late, "runs completed: a", "more completed: echo more")
+}
