@@ -57,6 +57,9 @@ func (c *conn) serve(request wire.Request) {
 func (c *conn) hold() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.out.behind() > c.gateway.Limits.Outbox {
+		c.flush() // what waits may be this reader's own, which has not tried yet
+	}
 	for c.life.Phase().Open() && c.out.behind() > c.gateway.Limits.Outbox {
 		if c.held == nil {
 			c.held = make(chan struct{})

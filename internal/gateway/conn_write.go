@@ -102,6 +102,9 @@ func (c *conn) bound() {
 	if c.out.behind() <= most {
 		return
 	}
+	if c.flush(); c.out.behind() <= most { // many small answers to one read, perhaps
+		return
+	}
 	c.out.shed()
 	if c.out.behind() > 2*most {
 		c.happened(c.gateway.Now(), lifecycle.Overflowed{Err: &pam.Error{

@@ -150,6 +150,63 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// TestManySubscriptions opens 10,000 at once, by one init, and hears of each.
+func TestManySubscriptions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Limits{Outbox: 64 << 10, Subscriptions: 9_000})
+	p := w.join(wire.SubprotocolV1)
+	var text strings.Builder
+	text.WriteString(`{"type":"init","conversations":[`)
+	for i := range 10_000 {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprintf(&text, `{"id":"c%d"}`, i)
+	}
+	text.WriteString(`]}`)
+	go p.say(text.String())
+	if f := p.frame(); f["type"] != "init_ack" {
+		t.Fatalf("%v", f)
+	}
+	for i := range 10_000 {
+		f := p.frame()
+		if i < 9_000 && f["type"] != "subscribed" || i >= 9_000 && f["error_code"] != "overloaded" || f["conversation_id"] != fmt.Sprint("c", i) {
+			t.Fatalf("conversation %d: %v", i, f)
+		}
+	}
+	w.past.say(key("c17"), "t", pam.Delta{Content: "live"})
+	p.events("c17", 0, 1)
+	p.say(`{"type":"unsubscribe","conversation_id":"c17"}`)
+	if f := p.frame(); f["type"] != "unsubscribed" || f["conversation_id"] != "c17" {
+		t.Errorf("%v", f)
+	}
+	w.past.say(key("c17"), "t", pam.Delta{Content: "unheard"})
+	p.say(`{"type":"unsubscribe","conversation_id":"c17"}`)
+	if f := p.frame(); f["type"] != "unsubscribed" {
+		t.Errorf("after unsubscribing: %v", f)
+	}
+}
+
+// TestPipelined: a peer that reads may ask for much at once, though its answers
+// together are more than the bound.
+func TestPipelined(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Limits{Outbox: 16 << 10})
+	p := w.join(wire.SubprotocolV1)
+	var all []byte
+	for _, text := range []string{`{"type":"ping"}`, `{"type":"unsubscribe","conversation_id":"c"}`} {
+		for range 1000 {
+			all = rawFrame{op: 1, fin: true, payload: []byte(text)}.appendTo(all)
+		}
+	}
+	go func() { _, _ = p.Write(all) }()
+	for i := range 2000 {
+		if f := p.frame(); f["type"] != "pong" && i < 1000 || f["type"] != "unsubscribed" && i >= 1000 {
+			t.Fatalf("answer %d: %v", i, f)
+		}
+	}
+}
+
 // TestSubscribeTwice: the second takes the place of the first; nothing comes
 // twice.
 func TestSubscribeTwice(t *testing.T) {
