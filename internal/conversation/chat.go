@@ -28,8 +28,7 @@ func (h *Hub) Chat(ctx context.Context, r pam.ChatRequest) (pam.Accepted, error)
 		return h.again(ctx, r, known)
 	}
 	accepted, err := h.begins(ctx, r)
-	var race *pam.ChatKnownError
-	if errors.As(err, &race) {
+	if race, ok := errors.AsType[*pam.ChatKnownError](err); ok {
 		return h.again(ctx, r, race.Chat)
 	}
 	return accepted, err

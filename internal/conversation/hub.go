@@ -36,10 +36,15 @@ type Journal interface {
 
 // Past is what is already folded.
 type Past interface {
+	Names
 	// Read returns events later than after, in order, about maxBytes of them.
 	Read(ctx context.Context, key pam.Key, after int64, maxBytes int) ([]pam.Record, error)
 	// Earlier returns events before a number, newest first.
 	Earlier(ctx context.Context, key pam.Key, before int64, maxBytes int) ([]pam.Record, error)
+}
+
+// Names find what happened by its id.
+type Names interface {
 	// FindChat returns what an idempotency key remembers.
 	FindChat(ctx context.Context, user pam.UserID, id pam.ChatID) (pam.Chat, bool, error)
 	// FindTurn returns the conversation of a turn that is over, and the number

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -209,10 +210,8 @@ func TestClose(t *testing.T) {
 // full is a disk that takes nothing of a kind.
 func full(kinds ...pam.Kind) func(*pam.Append) error {
 	return func(a *pam.Append) error {
-		for _, k := range kinds {
-			if a.Events[0].Kind == k {
-				return &pam.Error{Code: pam.CodeStoreFull, Op: "test"}
-			}
+		if slices.Contains(kinds, a.Events[0].Kind) {
+			return &pam.Error{Code: pam.CodeStoreFull, Op: "test"}
 		}
 		return nil
 	}
@@ -300,7 +299,7 @@ func TestFullNumbers(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil)
 	n := 0
-	w.journal.refusing(func(a *pam.Append) error {
+	w.journal.refusing(func(_ *pam.Append) error {
 		if n++; n%3 == 2 {
 			return &pam.Error{Code: pam.CodeStoreFull, Op: "test"}
 		}

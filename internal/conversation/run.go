@@ -3,6 +3,7 @@ package conversation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -167,9 +168,9 @@ func (a *actor) foldInto(x *pam.Append) {
 			return
 		}
 	}
-	for i := len(x.Events) - 1; i >= 0; i-- {
-		if x.Events[i].Kind == pam.KindComplete {
-			x.Fold = a.fold(x.Events[i].Seq)
+	for _, v := range slices.Backward(x.Events) {
+		if v.Kind == pam.KindComplete {
+			x.Fold = a.fold(v.Seq)
 			return
 		}
 	}
@@ -277,8 +278,8 @@ func outstanding(parts []pam.Part) *pam.Call {
 // kept is what a restart does not take back: all up to the last tool call,
 // whose result is known.
 func kept(parts []pam.Part) []pam.Part {
-	for i := len(parts) - 1; i >= 0; i-- {
-		if parts[i].Call != nil {
+	for i, part := range slices.Backward(parts) {
+		if part.Call != nil {
 			return parts[:i+1]
 		}
 	}

@@ -208,13 +208,13 @@ func (w *world) checked(key pam.Key, records []pam.Record) client.View {
 		if err != nil || e.From != x.From || e.Seq != x.Seq {
 			w.Errorf("record %d..%d says %+v, %v", x.From, x.Seq, e, err)
 		}
-		switch {
-		case x.Kind == pam.KindUserMessage:
+		switch x.Kind {
+		case pam.KindUserMessage:
 			if _, ok := ends[x.Turn]; ok {
 				w.Errorf("two messages of turn %s", x.Turn)
 			}
 			ends[x.Turn] = 0
-		case x.Kind == pam.KindComplete:
+		case pam.KindComplete:
 			ends[x.Turn]++
 		}
 		if n, ok := ends[x.Turn]; x.Turn != "" && (!ok || n > 1 || n == 1 && x.Kind != pam.KindComplete) {
