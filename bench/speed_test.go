@@ -262,7 +262,7 @@ func BenchmarkFanout(b *testing.B) {
 
 // BenchmarkHandshake is 16 who dial, show their token, and hang up.
 func BenchmarkHandshake(b *testing.B) {
-	const dialling, each = 16, 300
+	const dialling, each = 16, 600
 	versus(b, func(c *child) round {
 		dials := func() {
 			var all sync.WaitGroup
