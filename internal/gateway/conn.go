@@ -46,6 +46,7 @@ type conn struct {
 	owner    pam.UserID    // whose it is or was
 	held     chan struct{} // closed when the reader may serve again
 	pumped   chan struct{} // closed when the pump has ended
+	answered bool          // the upgrade has been answered; nothing may go out before
 	closed   bool          // the peer's close frame has come
 }
 
@@ -70,8 +71,8 @@ func (c *conn) run(answer []byte, ask admission, refusal *pam.Error) {
 	defer c.gone()
 	if c.begin(answer, ask, refusal) {
 		c.feed(ask.early)
-		c.read()
 	}
+	c.read() // where it was refused: so that what the peer has sent meanwhile does not reset the last words
 }
 
 // begin answers the upgrade and judges who asks; it reports whether to go on.
@@ -84,7 +85,9 @@ func (c *conn) begin(answer []byte, ask admission, refusal *pam.Error) bool {
 		return false
 	}
 	c.mu.Lock()
+	c.answered = true
 	c.happened(now, lifecycle.Accepted{})
+	c.flush() // where a drain has ended it already
 	c.schedule()
 	c.mu.Unlock()
 	if refusal != nil {

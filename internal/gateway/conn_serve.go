@@ -259,6 +259,7 @@ func (c *conn) unsubscribe(r wire.Unsubscribe) {
 func (c *conn) cancel(ctx context.Context, r wire.Cancel) {
 	user := c.whose("").User
 	about := wire.About{Conversation: r.Conversation}
+	streams := c.streaming()
 	var (
 		cancelled pam.Cancelled
 		err       error
@@ -277,8 +278,23 @@ func (c *conn) cancel(ctx context.Context, r wire.Cancel) {
 	s := c.subs[cancelled.Key.Conversation]
 	for i := range cancelled.Finals {
 		final := &cancelled.Finals[i]
+		if slices.Contains(streams, final.Turn) {
+			continue // its plain stream ends with it
+		}
 		if s == nil || cancelled.Before && s.cursor >= final.Seq {
 			_ = c.sendRecord(final)
 		}
 	}
+}
+
+// streaming lists the turns that a plain client is sent the events of.
+func (c *conn) streaming() (turns []pam.TurnID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.asked {
+		if s.plain.stream {
+			turns = append(turns, s.plain.turn)
+		}
+	}
+	return turns
 }

@@ -72,6 +72,7 @@ type past struct {
 	all     map[pam.Key]*told
 	asked   atomic.Int64 // requests that came through
 	flush   func()
+	chats   func(pam.ChatRequest) pam.Accepted
 	cancels func(key pam.Key) pam.Cancelled
 }
 
@@ -115,8 +116,11 @@ func (p *past) say(key pam.Key, turn pam.TurnID, body pam.EventBody) {
 	p.flush()
 }
 
-func (p *past) Chat(context.Context, pam.ChatRequest) (pam.Accepted, error) {
+func (p *past) Chat(_ context.Context, r pam.ChatRequest) (pam.Accepted, error) {
 	p.asked.Add(1)
+	if p.chats != nil {
+		return p.chats(r), nil
+	}
 	return pam.Accepted{}, &pam.Error{Code: pam.CodeBusy}
 }
 

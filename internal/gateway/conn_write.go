@@ -119,7 +119,7 @@ func (c *conn) bound() {
 // flush writes what the socket takes at once. What it does not take, the pump
 // writes. The caller holds c.mu.
 func (c *conn) flush() {
-	if c.out.pumping || c.out.empty() && c.lagging() == nil {
+	if !c.answered || c.out.pumping || c.out.empty() && c.lagging() == nil {
 		return
 	}
 	if !c.out.empty() && !c.write() {

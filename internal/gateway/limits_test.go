@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,23 +265,25 @@ func TestOpenTurnsAreCountedOnce(t *testing.T) {
 // TestCancelIsAnsweredOnce: by the stream where there is one, else directly.
 func TestCancelIsAnsweredOnce(t *testing.T) {
 	t.Parallel()
-	for _, before := range []bool{false, true} {
+	for _, over := range []bool{false, true} {
+		var before atomic.Bool
+		before.Store(over)
 		w := newWorld(t, Limits{Outbox: 64 << 10, Subscriptions: 1})
 		w.past.say(key("c"), "t", pam.UserMessage{ID: "1", Message: "hi"})
 		w.past.cancels = func(k pam.Key) pam.Cancelled {
-			if !before {
+			if !before.Load() {
 				w.past.say(k, "t", pam.Complete{Status: pam.TurnCancelled})
 			}
 			all := w.past.of(k).records
-			return pam.Cancelled{Key: k, Finals: all[len(all)-1:], Before: before}
+			return pam.Cancelled{Key: k, Finals: all[len(all)-1:], Before: before.Load()}
 		}
-		if before {
+		if over {
 			w.past.say(key("c"), "t", pam.Complete{Status: pam.TurnCancelled})
 		}
 		watching, not := w.join(wire.SubprotocolV1), w.join(wire.SubprotocolPlain)
 		watching.say(`{"type":"subscribe","conversation_id":"c"}`)
 		watching.frame()
-		if before {
+		if over {
 			watching.events("c", 0, 2)
 		} else {
 			watching.events("c", 0, 1)
@@ -288,11 +293,71 @@ func TestCancelIsAnsweredOnce(t *testing.T) {
 			if f := p.frame(); f["type"] != "chat_response_complete" || f["status"] != "cancelled" {
 				t.Errorf("answered %v", f)
 			}
-			before = true // by now
+			before.Store(true) // by now
 			p.say(`{"type":"ping"}`)
 			if f := p.frame(); f["type"] != "pong" {
 				t.Errorf("answered again: %v", f)
 			}
 		}
+	}
+}
+
+// TestStreamedCancelIsAnsweredOnce: a plain client that streams the turn has
+// its end from the stream, and not once more as the answer.
+func TestStreamedCancelIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Limits{Outbox: 64 << 10})
+	w.past.chats = func(r pam.ChatRequest) pam.Accepted {
+		k := key("c")
+		w.past.say(k, "t", pam.UserMessage{ID: r.ID, Message: r.Message})
+		return pam.Accepted{Key: k, Turn: "t", Message: w.past.of(k).records[0]}
+	}
+	w.past.cancels = func(k pam.Key) pam.Cancelled {
+		w.past.say(k, "t", pam.Complete{Status: pam.TurnCancelled})
+		return pam.Cancelled{Key: k, Finals: w.past.of(k).records[1:]}
+	}
+	p := w.join(wire.SubprotocolPlain)
+	p.say(`{"type":"chat","message":"hi","stream":true}`)
+	p.say(`{"type":"cancel","conversation_id":"c"}`)
+	p.say(`{"type":"ping"}`)
+	for _, want := range []string{"user_message", "chat_response_complete", "pong"} {
+		if f := p.frame(); f["type"] != want {
+			t.Errorf("%v, want %s", f, want)
+		}
+	}
+}
+
+// TestEndBeforeTheAnswer: a connection that is ended before its upgrade is
+// answered says its last words after the answer, not before it.
+func TestEndBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Limits{Outbox: 64 << 10})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	there, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConn(w.Gateway, everybody{}.Peer(nil), true)
+	c.own(here)
+	if refusal := w.enter(c); refusal != nil {
+		t.Fatal(refusal)
+	}
+	w.Drain(time.Now().Add(time.Minute))
+	go c.run([]byte("HTTP/1.1 101 and so on\r\n\r\n"), admission{}, nil)
+	_ = there.SetDeadline(time.Now().Add(10 * time.Second))
+	all, err := io.ReadAll(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(all); !strings.HasPrefix(got, "HTTP/1.1 101") || !strings.HasSuffix(got, "\r\n\r\n\x88\x0c\x03\xe9going_away") {
+		t.Errorf("said %q", got)
 	}
 }
