@@ -64,7 +64,7 @@ func (g *Gateway) turn(w http.ResponseWriter, r *http.Request, p pam.Principal, 
 	}
 	a.sse = openSSE(w, control, g.Now)
 	err = g.follow(r.Context(), reads, g.heldUntil(p), follower{take: a.send, quiet: a.sse.comment})
-	if err != nil && r.Context().Err() == nil {
+	if err != nil && !a.sse.broken && r.Context().Err() == nil {
 		a.sse.field("data", wire.AppendError(nil, g.failure(overdue(err)), about))
 		a.sse.end()
 		_ = a.sse.flush() // whoever has left hears no reason

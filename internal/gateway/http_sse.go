@@ -15,6 +15,7 @@ type sse struct {
 	control *http.ResponseController
 	now     func() time.Time
 	buffer  []byte
+	broken  bool // the client takes no more
 }
 
 // patient frees a request from the server's time for whole requests: it is held
@@ -59,13 +60,16 @@ func (s *sse) comment() error {
 func (s *sse) flush() error {
 	_ = s.control.SetWriteDeadline(s.now().Add(writeTime))
 	if _, err := s.w.Write(s.buffer); err != nil {
+		s.broken = true
 		return err
 	}
 	if cap(s.buffer) > idleBuffer {
 		s.buffer = nil
 	}
 	s.buffer = s.buffer[:0]
-	return s.control.Flush()
+	err := s.control.Flush()
+	s.broken = err != nil
+	return err
 }
 
 // idleBuffer is how much memory a stream keeps that has nothing to say.

@@ -67,6 +67,9 @@ func (s *Server) http() (*http.Server, error) {
 	})
 	mux.HandleFunc(wire.Path+"/chat", s.gateway.ServeChat)
 	mux.HandleFunc(wire.Path+"/frames", s.gateway.ServeFrame)
+	mux.HandleFunc(wire.Path+"/conversations/{id}/events", func(w http.ResponseWriter, r *http.Request) {
+		s.gateway.ServeEvents(w, r, pam.ConversationID(r.PathValue("id")))
+	})
 	mux.Handle("/", page)
 	return &http.Server{
 		Handler:           s.guard(a.CORS(mux)),
