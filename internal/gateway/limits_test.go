@@ -249,7 +249,7 @@ func TestOpenTurnsAreCountedOnce(t *testing.T) {
 	p.frame()
 	fill(c, 2<<20, 1)
 	w.past.say(key("c"), "t", pam.UserMessage{ID: "1", Message: "hi"})
-	fill(c, 12<<10, 1)
+	fill(c, 9<<10, 2) // over the bound: the message is taken back
 	for range 20 {
 		w.past.say(key("c"), "t", pam.Delta{Content: strings.Repeat("x", 4<<10)})
 	}
