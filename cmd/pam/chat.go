@@ -180,7 +180,7 @@ func readMessage(r io.Reader) (string, error) {
 
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // tokenSource returns what makes a token for each connection: PAM_TOKEN or,

@@ -42,7 +42,7 @@ func (f *chatFlags) converse(cmd *cobra.Command, address string, set *settings.S
 	if !typed || !shown {
 		return chatError(cmd.ErrOrStderr(), terminal.Converse(cmd.Context(), c, cmd.InOrStdin(), cmd.OutOrStdout(), id))
 	}
-	fd := int(in.Fd()) //nolint:gosec // a descriptor
+	fd := int(in.Fd())
 	raw, err := term.MakeRaw(fd)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func screenOf(w io.Writer) (terminal.Terminal, bool) {
 		Out:   out,
 		Color: os.Getenv("NO_COLOR") == "",
 		Size: func() (columns, rows int) {
-			columns, rows, err := term.GetSize(int(out.Fd())) //nolint:gosec // a descriptor
+			columns, rows, err := term.GetSize(int(out.Fd()))
 			if err != nil || columns <= 0 || rows <= 0 {
 				return 80, 24
 			}

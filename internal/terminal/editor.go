@@ -270,10 +270,8 @@ func (k *keyReader) next() (press, int) {
 
 func control(c byte) key {
 	switch c {
-	case '\r':
+	case '\r', '\n': // a line feed is what was typed before raw mode
 		return keyEnter
-	case '\n': // Ctrl-J, and what some terminals send for Shift-Enter
-		return keyNewLine
 	case 0x01:
 		return keyHome
 	case 0x02:

@@ -140,7 +140,7 @@ func (x *exchange) open(r *renderer, now time.Time, spinner string, connected bo
 			if i < len(x.shown) {
 				from = len(x.shown[i].Text)
 			}
-			if rest := strings.Trim(p.Text[min(from, len(p.Text)):], "\n"); rest != "" {
+			if rest := strings.Trim(tail(p.Text[min(from, len(p.Text)):]), "\n"); rest != "" {
 				lines = append(lines, strings.Split(r.plain(rest), "\n")...)
 			}
 		}
@@ -156,6 +156,16 @@ func (x *exchange) open(r *renderer, now time.Time, spinner string, connected bo
 		doing = x.doing(running, now)
 	}
 	return append(lines, indent+r.accent(spinner)+" "+r.dim(doing))
+}
+
+// tail is the end of a text, more than a screen can show: what is open is
+// drawn again with each piece that comes.
+func tail(text string) string {
+	const most = 16 << 10
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[len(text)-most:], "")
 }
 
 // doing says what is being waited for.

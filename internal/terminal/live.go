@@ -51,7 +51,8 @@ type live struct {
 	state     client.State
 	met       bool
 	talked    bool // something was asked here
-	step      int // of the spinner
+	step      int  // of the spinner
+	closing   bool // it ends once all is answered
 	left      bool
 	err       error
 
@@ -95,8 +96,8 @@ func (l *live) run(ctx context.Context) error {
 		case f := <-l.updates:
 			f()
 		case typed, ok := <-keys:
-			if !ok {
-				l.left = true
+			if !ok { // nobody types any more: what was asked is still answered
+				keys, l.closing = nil, true
 			}
 			for _, p := range typed {
 				l.typed(ctx, p)
@@ -349,6 +350,9 @@ func (l *live) draw() error {
 			l.err = x.failed()
 		}
 	}
+	if l.closing && len(l.exchanges) == 0 {
+		l.left = true
+	}
 	above := l.above.String()
 	l.above.Reset()
 	lines, at := l.region()
@@ -371,6 +375,11 @@ func (l *live) region() ([]string, cursor) {
 	}
 	if said := Say(l.state, now); said != "" && l.state != nil {
 		lines = append(lines, indent+l.r.wait("○ "+said))
+		if s, ok := l.state.(client.Reconnecting); ok && !l.met {
+			if _, hint := Explain(s.Cause); hint != "" {
+				lines = append(lines, indent+indent+l.r.dim(hint))
+			}
+		}
 	}
 	if l.t.In == nil {
 		return lines, cursor{row: max(len(lines)-1, 0)}

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	indent     = "  "     // of an answer, under its question
-	minColumns = 20       // narrower terminals are written to as if they were so wide
-	maxColumns = 100      // text is hard to read beyond
-	maxBlock   = 16 << 10 // bytes; a block beyond it is shown as it is: rendering takes too long
+	indent     = "  "    // of an answer, under its question
+	minColumns = 20      // narrower terminals are written to as if they were so wide
+	maxColumns = 100     // text is hard to read beyond
+	maxBlock   = 8 << 10 // bytes; a block beyond it is shown as it is: rendering takes too long
+	maxNesting = 8       // of quotations and lists; glamour takes seconds for 100
 )
 
 // renderer turns finished blocks of Markdown into lines for a terminal.
@@ -44,16 +45,16 @@ func newRenderer(s style, columns int) (*renderer, error) {
 		style: s, columns: columns, markdown: markdown,
 		// Colors and weights, all but "conceal": nothing else may come through.
 		sgr:    regexp.MustCompile(`^\x1b\[(?:(?:[0-79]|[1-9][0-9]|[1-9][0-9][0-9])?;?)*m`),
-		entity: regexp.MustCompile(`&#(?:0*(?:[0-9]|[12][0-9]|3[01]|12[7-9]|1[345][0-9])|[xX]0*(?:[01]?[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]));`),
+		entity: regexp.MustCompile(`&(#(?:0*(?:[0-9]|[12][0-9]|3[01]|12[7-9]|1[345][0-9])|[xX]0*(?:[01]?[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]));)`),
 	}, nil
 }
 
 // block renders one block of what a model or a person wrote, indented.
 func (r *renderer) block(text string) string {
-	text = Clean(text)
+	text = strings.ReplaceAll(Clean(text), "\t", "    ")
 	rendered := ""
-	if len(text) <= maxBlock {
-		if out, err := r.rendererOf(text).Render(tight(r.entity.ReplaceAllString(text, `\$0`))); err == nil {
+	if len(text) <= maxBlock && nesting(text) <= maxNesting {
+		if out, err := r.rendererOf(text).Render(tight(r.entity.ReplaceAllString(text, `&amp;$1`))); err == nil {
 			rendered = r.safe(out)
 		}
 	}
@@ -96,7 +97,7 @@ func tableWidth(text string) int {
 			widths[i] = max(widths[i], ansi.StringWidth(column))
 		}
 	}
-	total := len(widths) // the lines between
+	total := max(len(widths)-1, 0) // the lines between
 	for _, w := range widths {
 		total += w + 2
 	}
@@ -133,6 +134,30 @@ func tight(text string) string {
 	return strings.Join(out, "\n")
 }
 
+// nesting is how deep quotations and lists may lie in each other, at most.
+func nesting(text string) int {
+	deepest := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		depth, rest := 0, line
+		for rest != "" {
+			word := strings.TrimLeft(rest, " ")
+			switch {
+			case strings.HasPrefix(word, ">"):
+				rest = word[1:]
+			case isItem(word):
+				depth += (len(rest) - len(word)) / 2
+				rest = word[strings.IndexByte(word, ' ')+1:]
+			default:
+				rest = ""
+				continue
+			}
+			depth++
+		}
+		deepest = max(deepest, depth)
+	}
+	return deepest
+}
+
 // plain shows text as it is, wrapped and indented.
 func (r *renderer) plain(text string) string {
 	return r.indented(ansi.Wrap(strings.ReplaceAll(Clean(text), "\t", "    "), r.columns-len(indent), ""))
@@ -153,7 +178,9 @@ func (r *renderer) safe(rendered string) string {
 		rendered = rendered[i:]
 		switch seq := r.sgr.FindString(rendered); {
 		case seq != "":
-			b.WriteString(seq)
+			if r.color {
+				b.WriteString(seq)
+			}
 			rendered = rendered[len(seq):]
 		case strings.HasPrefix(rendered, "\x1b]8;"): // a link; its address stands beside it
 			rendered = afterOSC(rendered)
