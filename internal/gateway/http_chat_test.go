@@ -24,6 +24,11 @@ func TestHTTPChat(t *testing.T) {
 	if g := a.parse(again); g.Turn != f.Turn || g.Message != "a word" {
 		t.Errorf("said again, it is answered by %s", again)
 	}
+	a.whole(http.MethodPost, "/frames", `{"type":"chat","message":"bench d=20 r=100","conversation_id":"c1"}`)
+	_, behind := a.whole(http.MethodPost, "/chat", `{"message":"waits","conversation_id":"c1"}`)
+	if g := a.parse(behind); g.Message != "waits" {
+		t.Errorf("behind another turn, it is answered by %s", behind)
+	}
 }
 
 func TestHTTPChatStreams(t *testing.T) {
