@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
 )

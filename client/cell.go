@@ -24,8 +24,7 @@ func (c *cell[T]) finish(value T, err error) { c.put(value, err, true) }
 
 // end finishes with the present value.
 func (c *cell[T]) end(err error) {
-	value, _, _, _ := c.load()
-	c.finish(value, err)
+	c.finish(c.load().value, err)
 }
 
 func (c *cell[T]) put(value T, err error, over bool) {
@@ -41,15 +40,22 @@ func (c *cell[T]) put(value T, err error, over bool) {
 	}
 }
 
-// load returns the value and the error, whether they are the last, and a
-// channel that is closed at the next change.
-func (c *cell[T]) load() (value T, err error, over bool, changed <-chan struct{}) { //nolint:revive // the error is a part of the value
+// loaded is what a cell has at one moment.
+type loaded[T any] struct {
+	value   T
+	err     error
+	over    bool            // it is the last
+	changed <-chan struct{} // closed at the next change
+}
+
+// load returns what the cell has.
+func (c *cell[T]) load() loaded[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.changed == nil && !c.over {
 		c.changed = make(chan struct{})
 	}
-	return c.value, c.err, c.over, c.changed
+	return loaded[T]{c.value, c.err, c.over, c.changed}
 }
 
 // all yields the value and each later one up to the last. Where ctx ends first
@@ -57,15 +63,14 @@ func (c *cell[T]) load() (value T, err error, over bool, changed <-chan struct{}
 func (c *cell[T]) all(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			value, err, over, changed := c.load()
-			if !yield(value, err) || over {
+			now := c.load()
+			if !yield(now.value, now.err) || now.over {
 				return
 			}
 			select {
-			case <-changed:
+			case <-now.changed:
 			case <-ctx.Done():
-				value, _, _, _ = c.load()
-				yield(value, context.Cause(ctx))
+				yield(c.load().value, context.Cause(ctx))
 				return
 			}
 		}

@@ -89,16 +89,15 @@ func (c *Client) Close() { c.close.Do(func() { close(c.closing) }) }
 
 // State returns how the connection stands.
 func (c *Client) State() State {
-	state, _, _, _ := c.state.load()
-	return state
+	return c.state.load().value
 }
 
 // States yields the state, then each later one, until ctx is done or the client
 // has ended. Where the caller is slow it yields the newest.
 func (c *Client) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {
-		for state := range c.state.all(ctx) {
-			if !yield(state) {
+		for state, err := range c.state.all(ctx) {
+			if err != nil || !yield(state) {
 				return
 			}
 		}

@@ -112,9 +112,9 @@ func (c *conn) end(polite bool) {
 		c.cancel()
 	}
 	drained := make(chan struct{})
-	go func() { // the reader may hold a frame that nobody wants any more
+	go func() { // to the end: the reader may hold a frame that nobody wants any more
 		defer close(drained)
-		for range c.frames { //nolint:revive // to the end
+		for range c.frames {
 		}
 	}()
 	c.link.close(polite)

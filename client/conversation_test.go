@@ -7,9 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/client"
-	"pgregory.net/rapid"
 )
 
 func delta(from, seq int64, text string) pam.Event {

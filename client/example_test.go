@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/client"
 	"github.com/pam-assistant/pam/internal/wire"
@@ -27,7 +28,7 @@ func Example() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go c.Run(ctx)
+	go func() { _ = c.Run(ctx) }() // its end is one of the states
 
 	answer, err := c.Chat(ctx, client.Message{Text: "what is 12% of 340?"})
 	if err != nil {
@@ -50,7 +51,7 @@ func ExampleAnswer_Updates() {
 		fmt.Println(err)
 		return
 	}
-	go c.Run(ctx)
+	go func() { _ = c.Run(ctx) }() // its end is one of the states
 
 	answer, err := c.Chat(ctx, client.Message{Text: "what is 12% of 340?"})
 	if err != nil {
@@ -81,7 +82,7 @@ func ExampleClient_States() {
 		fmt.Println(err)
 		return
 	}
-	go c.Run(ctx)
+	go func() { _ = c.Run(ctx) }() // its end is one of the states
 
 	for state := range c.States(ctx) {
 		switch s := state.(type) {
@@ -135,7 +136,7 @@ func exampleServer(deltas ...string) (address string, down func()) {
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		send := func(frame []byte) { _ = conn.Write(r.Context(), websocket.MessageText, frame) }
 		send(wire.AppendConnected(nil, wire.Greeting{Connection: "k", ServerVersion: "1.0.0", Heartbeat: time.Minute}))
 		for {

@@ -188,8 +188,7 @@ func (l *loop) ended(cause error) {
 		l.due = l.now
 		return
 	case wire.Reconnect, wire.Stay:
-		var e *pam.Error
-		if errors.As(cause, &e) {
+		if e, ok := errors.AsType[*pam.Error](cause); ok {
 			asked = e.RetryAfter
 		}
 	}
@@ -201,12 +200,11 @@ func (l *loop) ended(cause error) {
 
 // advice is what to do after cause.
 func (l *loop) advice(cause error) wire.Advice {
-	var e *pam.Error
-	if errors.As(cause, &e) {
+	if e, ok := errors.AsType[*pam.Error](cause); ok {
 		return wire.AfterError(e.Code)
 	}
-	var lost *ConnectionError
-	if !errors.As(cause, &lost) {
+	lost, ok := errors.AsType[*ConnectionError](cause)
+	if !ok {
 		return wire.Reconnect // of the caller's Token
 	}
 	switch {

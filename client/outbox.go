@@ -108,7 +108,7 @@ func (l *loop) show(h *held, turn pam.TurnID) {
 func (l *loop) progress(p wire.TurnProgress) {
 	for _, a := range l.answers {
 		if a.acked && a.turn == p.Turn {
-			u, _, _, _ := a.cell.load()
+			u := a.cell.load().value
 			u.Phase, u.Elapsed = p.Phase, p.Elapsed
 			a.cell.set(u)
 		}
@@ -149,7 +149,7 @@ func (l *loop) cancelAnswer(a *Answer) {
 
 // takeBack ends an answer whose message the server does not have.
 func (l *loop) takeBack(a *Answer) {
-	u, _, _, _ := a.cell.load()
+	u := a.cell.load().value
 	u.Turn.Message, u.Turn.Chat, u.Turn.Status = a.message.Text, a.message.ID, pam.TurnCancelled
 	a.cell.finish(u, nil)
 	l.answers = slices.DeleteFunc(l.answers, func(other *Answer) bool { return other == a })
@@ -202,7 +202,7 @@ func (l *loop) refusedMessage(a *Answer, err *pam.Error) {
 	}
 	a.sent, a.sentAt = false, time.Time{}
 	a.retryAt = l.now.Add(l.options.Backoff.delay(a.tries, err.RetryAfter))
-	u, _, _, _ := a.cell.load()
+	u := a.cell.load().value
 	u.Trouble = err
 	a.cell.set(u)
 }

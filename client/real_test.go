@@ -197,8 +197,8 @@ func TestRealRestart(t *testing.T) {
 	o.Token = developmentToken(data)
 	c, _ := start(t, line.listener.Addr().String(), o)
 	first := ask(t, c, client.Message{Text: "bench d=20 r=20"})
-	for u := range first.Updates(t.Context()) {
-		if len(u.Turn.Parts) > 0 {
+	for u, err := range first.Updates(t.Context()) {
+		if err != nil || len(u.Turn.Parts) > 0 {
 			break
 		}
 	}

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/client"
 	"github.com/pam-assistant/pam/internal/wire"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,6 +34,7 @@ func serve(t *testing.T, scripts ...func(*peer)) string {
 
 // play plays the scripts until ctx is done.
 func play(ctx context.Context, t *testing.T, scripts []func(*peer)) http.Handler {
+	t.Helper()
 	var n atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i := min(int(n.Add(1)), len(scripts)) - 1
@@ -41,7 +43,7 @@ func play(ctx context.Context, t *testing.T, scripts []func(*peer)) http.Handler
 			t.Errorf("accept: %v", err)
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		scripts[i](&peer{t: t, conn: conn, ctx: ctx, request: r})
 	})
 }

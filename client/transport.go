@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/coder/websocket"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/internal/wire"
 )
@@ -44,7 +45,7 @@ func (w webSocket) dial(ctx context.Context, token string, heard func()) (link, 
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
-	conn, response, err := websocket.Dial(ctx, w.url, &websocket.DialOptions{
+	conn, response, err := websocket.Dial(ctx, w.url, &websocket.DialOptions{ //nolint:bodyclose // the library has closed it, and kept its first 1 KiB
 		HTTPClient:     w.client,
 		HTTPHeader:     header,
 		Subprotocols:   []string{wire.SubprotocolV1},
@@ -107,8 +108,7 @@ func (l *webSocketLink) close(polite bool) {
 // endOf returns the close code that the server has sent; CloseAbnormal where it
 // has sent none.
 func endOf(err error) wire.CloseCode {
-	var closed websocket.CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
 		return wire.CloseCode(closed.Code) //nolint:gosec // two bytes on the wire
 	}
 	return wire.CloseAbnormal

@@ -63,7 +63,7 @@ the answer alone is on standard output, and the exit code is 0. Otherwise it is
   git diff | pam chat
   pam chat --conversation trip-to-oslo -m "and on Sunday?"
   PAM_TOKEN=$(pam token --user alice) pam chat https://pam.example`,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("pam chat takes one URL, and got %d; a message goes with -m\nSee: pam chat --help", len(args))}
 			}

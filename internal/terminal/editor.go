@@ -50,18 +50,8 @@ func (e *editor) insert(text string) {
 // press does what a key asks for.
 func (e *editor) press(k key) {
 	switch k {
-	case keyLeft:
-		e.at = max(e.at-1, 0)
-	case keyRight:
-		e.at = min(e.at+1, len(e.text))
-	case keyHome:
-		e.at = e.lineStart()
-	case keyEnd:
-		e.at = e.lineEnd()
-	case keyWordLeft:
-		e.at = e.wordLeft()
-	case keyWordRight:
-		e.at = e.wordRight()
+	case keyLeft, keyRight, keyHome, keyEnd, keyWordLeft, keyWordRight:
+		e.at = e.move(k)
 	case keyBackspace:
 		e.cut(max(e.at-1, 0), e.at)
 	case keyDelete:
@@ -78,8 +68,27 @@ func (e *editor) press(k key) {
 		e.recall(e.back - 1)
 	case keyNewLine:
 		e.insert("\n")
-	case keyNone, keyEnter, keyInterrupt, keyEnd0, keyRedraw:
+	case keyNone, keyEnter, keyInterrupt, keyLeave, keyRedraw:
 	}
+}
+
+// move returns where a key moves the cursor.
+func (e *editor) move(k key) int {
+	switch k { //nolint:exhaustive // the others do not move it
+	case keyLeft:
+		return max(e.at-1, 0)
+	case keyRight:
+		return min(e.at+1, len(e.text))
+	case keyHome:
+		return e.lineStart()
+	case keyEnd:
+		return e.lineEnd()
+	case keyWordLeft:
+		return e.wordLeft()
+	case keyWordRight:
+		return e.wordRight()
+	}
+	return e.at
 }
 
 func (e *editor) cut(from, to int) {
@@ -190,7 +199,7 @@ const (
 	keyEnter
 	keyNewLine
 	keyInterrupt // Ctrl-C
-	keyEnd0      // Ctrl-D: delete, or the end where nothing is typed
+	keyLeave     // Ctrl-D: delete, or the end where nothing is typed
 	keyRedraw
 	keyLeft
 	keyRight
@@ -279,7 +288,7 @@ func control(c byte) key {
 	case 0x03:
 		return keyInterrupt
 	case 0x04:
-		return keyEnd0
+		return keyLeave
 	case 0x05:
 		return keyEnd
 	case 0x06:

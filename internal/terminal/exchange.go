@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/client"
 )
@@ -252,13 +253,13 @@ func argumentsOf(raw json.RawMessage) string {
 func (r *renderer) failure(err error) string {
 	message, hint := Explain(err)
 	width := r.columns - 2*len(indent)
-	text := indent + r.bad("✗") + " " + strings.ReplaceAll(ansi.Wrap(message, width, ""), "\n", "\n"+indent+indent)
+	lines := strings.Split(ansi.Wrap(message, width, ""), "\n")
 	if hint != "" {
 		for line := range strings.SplitSeq(ansi.Wrap(hint, width, ""), "\n") {
-			text += "\n" + indent + indent + r.dim(line)
+			lines = append(lines, r.dim(line))
 		}
 	}
-	return text
+	return indent + r.bad("✗") + " " + strings.Join(lines, "\n"+indent+indent)
 }
 
 // header is the first line of a conversation.

@@ -282,7 +282,7 @@ func (l *live) typed(ctx context.Context, p press) {
 		}
 	case keyInterrupt:
 		l.interrupt(ctx)
-	case keyEnd0:
+	case keyLeave:
 		if l.editor.empty() {
 			l.left = true
 			return

@@ -111,27 +111,33 @@ func tight(text string) string {
 		return text
 	}
 	lines := strings.Split(text, "\n")
+	out := lines[:1:1]
 	fence := false
-	for i, line := range lines {
-		word := strings.TrimSpace(line)
-		fence = fence != (strings.HasPrefix(word, "```") || strings.HasPrefix(word, "~~~"))
-		if fence || i < 2 || strings.TrimSpace(lines[i-1]) != "" || word == "" || line[0] != ' ' || isItem(line) {
-			continue
-		}
-		if before := lines[i-2]; strings.TrimSpace(before) != "" && !strings.Contains(before, "```") {
-			lines[i-2], lines[i-1] = before+"\\", ""
-			text := strings.TrimLeft(line, " ")
-			lines[i] = line[:len(line)-len(text)] + strings.Repeat("\u00a0", min(len(line)-len(text), 4)) + text
-		}
-	}
-	out := lines[:0]
-	for i, line := range lines {
-		if line == "" && i > 0 && strings.HasSuffix(lines[i-1], "\\") {
+	for i, line := range lines[1:] {
+		word := strings.TrimLeft(line, " ")
+		fence = fence != isFence(word)
+		last := len(out) - 1
+		if !fence && i > 0 && joins(out, line) {
+			out[last-1] += "\\"
+			out[last] = line[:len(line)-len(word)] + strings.Repeat("\u00a0", min(len(line)-len(word), 4)) + word
 			continue
 		}
 		out = append(out, line)
 	}
 	return strings.Join(out, "\n")
+}
+
+// joins reports whether line begins another paragraph of the item whose lines
+// come before it.
+func joins(before []string, line string) bool {
+	last := len(before) - 1
+	return line != "" && line[0] == ' ' && !isItem(line) &&
+		before[last] == "" && strings.TrimSpace(before[last-1]) != "" && !isFence(strings.TrimSpace(before[last-1]))
+}
+
+// isFence reports whether a line begins or ends code.
+func isFence(word string) bool {
+	return strings.HasPrefix(word, "```") || strings.HasPrefix(word, "~~~")
 }
 
 // nesting is how deep quotations and lists may lie in each other, at most.
@@ -310,7 +316,7 @@ func (b *blockReader) take(line string) {
 	case word == "":
 		b.gap = true
 		return
-	case strings.HasPrefix(word, "```"), strings.HasPrefix(word, "~~~"):
+	case isFence(word):
 		b.fence = word[:len(word)-len(strings.TrimLeft(word, word[:1]))]
 	}
 	if !b.open {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/client"
 	"github.com/pam-assistant/pam/internal/terminal"
@@ -26,7 +27,7 @@ func answering(t *testing.T, bodies ...pam.EventBody) *client.Client {
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		send := func(frame []byte) { _ = conn.Write(r.Context(), websocket.MessageText, frame) }
 		send(wire.AppendConnected(nil, wire.Greeting{ServerVersion: "1.0", Heartbeat: time.Minute}))
 		seq := int64(0)
@@ -107,19 +108,24 @@ func TestRun(t *testing.T) {
 		code   pam.Code
 	}{
 		{"in pieces", []pam.EventBody{
-			pam.Delta{Content: "one\n\ntwo **bo"}, pam.Delta{Content: "ld**\n\n- th"}, pam.Delta{Content: "ree\n"},
+			pam.Delta{Content: "one\n\ntwo **bo"},
+			pam.Delta{Content: "ld**\n\n- th"},
+			pam.Delta{Content: "ree\n"},
 			pam.Complete{Status: pam.TurnCompleted, Parts: []pam.Part{{Text: "one\n\ntwo **bold**\n\n- three\n"}}},
 		}, "  one\n\n  two bold\n\n  • three\n", 0},
 		{"with a tool", []pam.EventBody{
 			pam.ToolCall{CallID: "1", Name: "calculate", Arguments: []byte(`{"expression":"12% of 340"}`)},
-			pam.ToolCallUpdate{CallID: "1", Status: pam.CallCompleted, Result: "40.8"}, pam.Delta{Content: "40.8"},
+			pam.ToolCallUpdate{CallID: "1", Status: pam.CallCompleted, Result: "40.8"},
+			pam.Delta{Content: "40.8"},
 			pam.Complete{Status: pam.TurnCompleted, Parts: []pam.Part{
 				{Call: &pam.Call{ID: "1", Name: "calculate", Arguments: []byte(`{"expression":"12% of 340"}`), Status: pam.CallCompleted, Result: "40.8"}},
 				{Text: "40.8"},
 			}},
 		}, "  ✓ calculate 12% of 340 → 40.8\n\n  40.8\n", 0},
 		{"taken back", []pam.EventBody{
-			pam.Delta{Content: "wrong\n\nstill "}, pam.Reset{Reason: "restart"}, pam.Delta{Content: "right"},
+			pam.Delta{Content: "wrong\n\nstill "},
+			pam.Reset{Reason: "restart"},
+			pam.Delta{Content: "right"},
 			pam.Complete{Status: pam.TurnCompleted, Parts: []pam.Part{{Text: "right"}}},
 		}, "  wrong\n\n  ↺ taken back; the answer begins again\n\n  right\n", 0},
 		{"failed", []pam.EventBody{

@@ -9,10 +9,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"github.com/pam-assistant/pam"
 	"github.com/pam-assistant/pam/client"
 	"github.com/pam-assistant/pam/internal/terminal"
-	"pgregory.net/rapid"
 )
 
 func TestClean(t *testing.T) {

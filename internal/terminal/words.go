@@ -41,12 +41,11 @@ func Say(state client.State, now time.Time) string {
 // Explain returns what is wrong, to the person at the screen, and what to do
 // about it. Both are clean.
 func Explain(err error) (message, hint string) {
-	var lost *client.ConnectionError
-	if errors.As(err, &lost) {
+	if lost, ok := errors.AsType[*client.ConnectionError](err); ok {
 		return explainConnection(lost)
 	}
-	var e *pam.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*pam.Error](err)
+	if !ok {
 		return oneLine(err.Error(), 500), ""
 	}
 	message, hint = e.Message, e.Hint
