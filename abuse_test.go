@@ -136,7 +136,7 @@ func (a *abused) clean() {
 			}
 		}
 	}
-	for _, line := range strings.Split(a.log.String(), "\n") {
+	for line := range strings.SplitSeq(a.log.String(), "\n") {
 		if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0x202e }); i >= 0 {
 			a.t.Errorf("unescaped in the log: %q", line)
 		}

@@ -33,7 +33,7 @@ const (
 	// profileName is a folder: PAM's processor profile of each benchmark goes there.
 	profileName = "PAM_BENCH_PROFILE"
 
-	secret = "0123456789abcdef0123456789abcdef" //nolint:gosec // of a measurement on loopback
+	secret = "0123456789abcdef0123456789abcdef"
 )
 
 func TestMain(m *testing.M) {
@@ -82,7 +82,7 @@ func obey(end func()) {
 			runtime.GC()
 			debug.FreeOSMemory()
 		case "profile":
-			f, err := os.Create(rest) //nolint:gosec // the parent says where
+			f, err := os.Create(rest)
 			if err != nil {
 				panic(err)
 			}
@@ -90,7 +90,7 @@ func obey(end func()) {
 				panic(err)
 			}
 		case "heap":
-			f, err := os.Create(rest) //nolint:gosec // the parent says where
+			f, err := os.Create(rest)
 			if err != nil {
 				panic(err)
 			}
@@ -122,7 +122,7 @@ func spawn(b *testing.B, role string) *child {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(program, b.TempDir()) //nolint:gosec,noctx // this very program; ended by its standard input
+	cmd := exec.Command(program, b.TempDir())
 	cmd.Env = append(os.Environ(), roleName+"="+role)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -203,7 +203,7 @@ func (c *child) cpu() time.Duration {
 	}
 	var sum time.Duration
 	for _, name := range threads {
-		text, err := os.ReadFile(name) //nolint:gosec // of /proc
+		text, err := os.ReadFile(name)
 		if err != nil {
 			continue // the thread has ended
 		}

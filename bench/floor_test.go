@@ -46,7 +46,7 @@ func serveFloor() {
 	f.scratch.New = func() any {
 		return &scratch{r: bufio.NewReaderSize(nil, 4096), in: make([]byte, 4096), out: make([]byte, 0, 512)}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a process that lives for one measurement
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
@@ -223,7 +223,7 @@ func framed(b []byte) []byte {
 	if len(b) < 126 {
 		out = append(out, 0x81, byte(len(b)))
 	} else {
-		out = binary.BigEndian.AppendUint16(append(out, 0x81, 126), uint16(len(b))) //nolint:gosec // short
+		out = binary.BigEndian.AppendUint16(append(out, 0x81, 126), uint16(len(b)))
 	}
 	return append(out, b...)
 }

@@ -43,7 +43,7 @@ func dial(c *child, path, token string) (*peer, error) {
 	if c.role == rolePAM {
 		path = "/api/v1/pam/ws"
 	}
-	conn, err := net.Dial("tcp", c.addr) //nolint:noctx // on loopback
+	conn, err := net.Dial("tcp", c.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (p *peer) read(buf []byte) ([]byte, error) {
 		if _, err := io.ReadFull(p.r, head[:]); err != nil {
 			return nil, err
 		}
-		n = int(binary.BigEndian.Uint64(head[:])) //nolint:gosec // of our own server
+		n = int(binary.BigEndian.Uint64(head[:]))
 	}
 	if n > len(buf) {
 		buf = make([]byte, n)
@@ -165,7 +165,7 @@ func (p *peer) send(b []byte) error {
 	if len(b) < 126 {
 		out = append(out, 0x81, 0x80|byte(len(b)))
 	} else {
-		out = binary.BigEndian.AppendUint16(append(out, 0x81, 0x80|126), uint16(len(b))) //nolint:gosec // short
+		out = binary.BigEndian.AppendUint16(append(out, 0x81, 0x80|126), uint16(len(b)))
 	}
 	mask := [4]byte{1, 2, 3, 4}
 	_, _ = rand.Read(mask[:]) // it never fails

@@ -42,6 +42,7 @@ type conn struct {
 	session  pam.SessionID
 	serving  bool          // a request waits for its commit
 	speaking bool          // the actions of an event are being carried out
+	behind   bool          // a subscription may lag: where not, none is asked
 	dirty    bool          // will be flushed after the batch
 	owner    pam.UserID    // whose it is or was
 	held     chan struct{} // closed when the reader may serve again

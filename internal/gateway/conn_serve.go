@@ -174,7 +174,7 @@ func (c *conn) await(ctx context.Context, accepted pam.Accepted, turn *plainTurn
 	s.watch = watch
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asked = append(c.asked, s)
+	c.asked, c.behind = append(c.asked, s), true
 	c.replay()
 }
 
@@ -215,7 +215,7 @@ func (c *conn) watch(ctx context.Context, key pam.Key, about wire.About, after i
 	if c.subs == nil {
 		c.subs = map[pam.ConversationID]*subscription{}
 	}
-	c.subs[key.Conversation] = s
+	c.subs[key.Conversation], c.behind = s, true
 	_ = c.sendText(func(dst []byte) []byte {
 		return wire.AppendSubscribed(dst, wire.Subscription{
 			Conversation: key.Conversation, Epoch: position.Epoch,

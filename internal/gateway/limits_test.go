@@ -37,6 +37,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func slowReader(t *testing.T, bound int) {
+	t.Helper()
 	w := newWorld(t, Limits{Outbox: bound, Subscriptions: 10})
 	slow := w.join(wire.SubprotocolV1)
 	c := w.conn()
@@ -167,7 +168,7 @@ func TestManySubscriptions(t *testing.T) {
 		fmt.Fprintf(&text, `{"id":"c%d"}`, i)
 	}
 	text.WriteString(`]}`)
-	go p.say(text.String())
+	go p.say(text.String()) //nolint:staticcheck // ends with the test: the peer is closed by then
 	if f := p.frame(); f["type"] != "init_ack" {
 		t.Fatalf("%v", f)
 	}

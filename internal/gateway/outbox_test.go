@@ -84,7 +84,7 @@ func TestOutbox(t *testing.T) {
 			m     modelOutbox
 			got   []byte
 			hand  []byte // what the pump writes, without a lock
-			subs  = []*subscription{{}, {}, {}}
+			subs  = []*subscription{{conn: &conn{}}, {conn: &conn{}}, {conn: &conn{}}}
 			heads = make([]int64, len(subs))
 		)
 		put := func(f []byte, sub *subscription, before int64) {

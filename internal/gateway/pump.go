@@ -78,12 +78,15 @@ func (c *conn) catchUp(s *subscription) {
 	case err != nil:
 		c.happened(c.gateway.Now(), lifecycle.Refused{Err: &pam.Error{Code: pam.CodeInternal, Detail: "the past cannot be read", Err: err}})
 	case !live:
-		s.lags = true
+		s.fall()
 	}
 }
 
 // lagging returns a subscription that lacks something.
 func (c *conn) lagging() *subscription {
+	if !c.behind {
+		return nil
+	}
 	for _, s := range c.subs {
 		if s.lags {
 			return s
@@ -94,6 +97,7 @@ func (c *conn) lagging() *subscription {
 			return s
 		}
 	}
+	c.behind = false
 	return nil
 }
 

@@ -39,8 +39,11 @@ func (s *subscription) lag(before int64) {
 	if !s.lags || before < s.cursor {
 		s.cursor = before
 	}
-	s.lags = true
+	s.fall()
 }
+
+// fall says that s lacks something. The caller holds conn.mu.
+func (s *subscription) fall() { s.lags, s.conn.behind = true, true }
 
 // Deliver implements [Watcher].
 func (s *subscription) Deliver(_ pam.Key, records []pam.Record) (more bool) {
@@ -54,7 +57,7 @@ func (s *subscription) Deliver(_ pam.Key, records []pam.Record) (more bool) {
 		case !more || s.lags || r.Seq <= s.cursor:
 			continue
 		case r.From > s.cursor+1, !c.room(len(r.JSON)):
-			s.lags = true
+			s.fall()
 			continue
 		}
 		before := s.cursor
