@@ -148,5 +148,5 @@ func refuse(w http.ResponseWriter, status int, e *pam.Error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(wire.AppendError(nil, e, wire.About{})) //nolint:gosec // JSON, and said to be
+	_, _ = w.Write(wire.AppendError(nil, e, wire.About{}))
 }
