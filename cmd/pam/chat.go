@@ -215,7 +215,7 @@ func tokenSource(address string, set *settings.Settings) func(context.Context) (
 		if err != nil {
 			return "", err
 		}
-		token, _, err := verifier.Sign(identity.DevelopmentUser, pam.RoleUser, time.Hour)
+		token, _, err := verifier.Sign(identity.DevelopmentUser, pam.RoleOperator, time.Hour)
 		return token, err
 	}
 }
